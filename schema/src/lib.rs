@@ -1,0 +1,22 @@
+//! What Thexr speaks, and nothing of what it does: names, bytes, bodies and limits.
+//!
+//! The map: [`ids`] names things, [`limits`] bounds them, [`fault`] says how bytes were wrong, [`lib0`] reads
+//! primitives, [`frame`] splits a WebSocket payload, [`scan`] judges updates, state vectors and awareness before
+//! any engine sees them, [`component`] is the vocabulary of entities, [`stroke`] packs ink, [`close`] ends
+//! sockets, [`api`] shapes HTTP bodies. The rules behind all of it are numbered in `SPEC.md`.
+//!
+//! This crate must not know: files, sockets, clocks, tokio, yrs, SQL.
+
+pub mod api;
+pub mod close;
+pub mod component;
+pub mod fault;
+pub mod frame;
+pub mod ids;
+pub mod lib0;
+pub mod limits;
+pub mod scan;
+pub mod stroke;
+
+pub use fault::{Fault, FaultCode};
+pub use ids::{BadId, EntityId, Seq, SpaceId};

@@ -1,0 +1,93 @@
+//! Owns the walk over lib0 `Any` values; must not know where they stand in a document.
+
+use crate::fault::{Fault, FaultCode};
+use crate::ids::is_reserved_key;
+use crate::lib0::Reader;
+use crate::limits::{ANY_DEPTH_MAX, CLIENT_ID_MAX};
+
+/// What a value is, as far as a caller cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// An object.
+    Object,
+    /// Anything else.
+    Other,
+}
+
+/// Tags of lib0's `writeAny`.
+pub(super) mod tag {
+    pub(in crate::scan) const UNDEFINED: u8 = 127;
+    pub(in crate::scan) const NULL: u8 = 126;
+    pub(in crate::scan) const INTEGER: u8 = 125;
+    pub(in crate::scan) const FLOAT32: u8 = 124;
+    pub(in crate::scan) const FLOAT64: u8 = 123;
+    pub(in crate::scan) const BIGINT: u8 = 122;
+    pub(in crate::scan) const FALSE: u8 = 121;
+    pub(in crate::scan) const TRUE: u8 = 120;
+    pub(in crate::scan) const STRING: u8 = 119;
+    pub(in crate::scan) const OBJECT: u8 = 118;
+    pub(in crate::scan) const ARRAY: u8 = 117;
+    pub(in crate::scan) const BYTES: u8 = 116;
+}
+
+/// Reads one value; `depth` is how many objects and arrays it stands in. Recursion ends at [`ANY_DEPTH_MAX`].
+pub(super) fn value(reader: &mut Reader<'_>, depth: u32) -> Result<Shape, Fault> {
+    let start = reader.pos();
+    match reader.u8()? {
+        tag::UNDEFINED | tag::NULL | tag::FALSE | tag::TRUE => {}
+        tag::INTEGER => {
+            reader.var_i64()?;
+        }
+        tag::FLOAT32 => finite(f64::from(f32::from_be_bytes(reader.array()?)), start)?,
+        tag::FLOAT64 => finite(f64::from_be_bytes(reader.array()?), start)?,
+        tag::BIGINT => {
+            // JSON in every language holds integers up to 2^53 exactly, and no further.
+            let number = i64::from_be_bytes(reader.array()?);
+            if number.unsigned_abs() > CLIENT_ID_MAX + 1 {
+                return Err(Fault::new(FaultCode::NumberTooBig, start));
+            }
+        }
+        tag::STRING => {
+            reader.str()?;
+        }
+        tag::BYTES => {
+            reader.bytes()?;
+        }
+        tag::OBJECT => {
+            let inner = deeper(depth, start)?;
+            // A key's length and a value's tag.
+            for _ in 0..reader.count(2, u64::MAX)? {
+                let at = reader.pos();
+                if is_reserved_key(reader.str()?) {
+                    return Err(Fault::new(FaultCode::ReservedKey, at));
+                }
+                value(reader, inner)?;
+            }
+            return Ok(Shape::Object);
+        }
+        tag::ARRAY => {
+            let inner = deeper(depth, start)?;
+            for _ in 0..reader.count(1, u64::MAX)? {
+                value(reader, inner)?;
+            }
+        }
+        _ => return Err(Fault::new(FaultCode::BadTag, start)),
+    }
+    Ok(Shape::Other)
+}
+
+fn finite(number: f64, at: usize) -> Result<(), Fault> {
+    if number.is_finite() {
+        Ok(())
+    } else {
+        Err(Fault::new(FaultCode::NotFinite, at))
+    }
+}
+
+fn deeper(depth: u32, at: usize) -> Result<u32, Fault> {
+    if depth >= ANY_DEPTH_MAX {
+        Err(Fault::new(FaultCode::TooDeep, at))
+    } else {
+        Ok(depth + 1)
+    }
+}
