@@ -84,3 +84,103 @@ fn text(text: &str) -> Result<(), ComponentFault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// SPEC D5; corpus row 108.
+    #[test]
+    fn known_components_must_fit() {
+        let good = [
+            ("transform", json!({"pos": [0, 1.5, -2], "rot": [0, 0, 0, 1]})),
+            (
+                "transform",
+                json!({"pos": [0, 0, 0], "rot": [0, 0, 0, 1], "scale": [1, 2, 3]}),
+            ),
+            (
+                "shape",
+                json!({"kind": "capsule", "params": {"height": 2, "anything": null}}),
+            ),
+            ("material", json!({"color": "#Ff8800"})),
+            ("material", json!({"name": "grid"})),
+            ("parent", json!("box_1")),
+            ("light", json!({"kind": "spot", "intensity": 0})),
+            ("text", json!({"value": "hé", "size": 0.3})),
+            ("holdable", json!({})),
+            (
+                "holdable",
+                json!({"offset": {"pos": [0, 0, 0], "rot": [0, 0, 0, 1]}}),
+            ),
+            (
+                "whiteboard",
+                json!({"width": 1024, "height": 768, "background": "#ffffff"}),
+            ),
+            ("spawn", json!({})),
+            ("name", json!("a box")),
+            ("my.app:thing", json!([null, {"a": 1}])),
+            ("score", json!(null)),
+        ];
+        for (name, value) in good {
+            assert_eq!(check_component(name, &value), Ok(()), "{name} {value}");
+        }
+        let bad = [
+            ("transform", json!([])),
+            ("transform", json!({"pos": [0, 1], "rot": [0, 0, 0, 1]})),
+            ("transform", json!({"pos": [0, 0, 0], "rot": [0, 0, 0, 0]})),
+            (
+                "transform",
+                json!({"pos": [0, 0, 0], "rot": [0, 0, 0, 1], "scale": null}),
+            ),
+            (
+                "transform",
+                json!({"pos": [0, 0, 0], "rot": [0, 0, 0, 1], "scal": [1, 1, 1]}),
+            ),
+            ("shape", json!({"kind": "teapot"})),
+            ("material", json!({"color": "red"})),
+            ("material", json!({"color": "#ff88é"})),
+            ("parent", json!("a/b")),
+            ("parent", json!(null)),
+            ("light", json!({"kind": "point", "intensity": -1})),
+            ("text", json!("plain")),
+            ("whiteboard", json!({"width": -1})),
+            ("spawn", json!(true)),
+            ("name", json!(7)),
+        ];
+        for (name, value) in bad {
+            assert!(
+                matches!(check_component(name, &value), Err(ComponentFault::Value { .. })),
+                "{name} {value}"
+            );
+        }
+    }
+
+    /// SPEC D4; corpus rows 98, 99, 102, 105.
+    #[test]
+    fn every_component_keeps_the_limits() {
+        let nested = |depth: usize| (0..depth).fold(json!(1), |inner, _| json!([inner]));
+        let keys = |count: usize| Value::Object((0..count).map(|i| (format!("k{i}"), json!(i))).collect());
+        let ok = |value: &Value| check_component("app", value).is_ok();
+        assert!(ok(&nested(16)) && !ok(&nested(17)));
+        assert!(ok(&keys(128)) && !ok(&keys(129)));
+        assert!(ok(&json!("x".repeat(16 * 1024))) && !ok(&json!("x".repeat(16 * 1024 + 1))));
+        assert!(!ok(&json!({"a": {"__proto__": 1}})));
+        assert_eq!(check_component("__proto__", &json!(1)), Err(ComponentFault::Name));
+        assert_eq!(check_component("", &json!(1)), Err(ComponentFault::Name));
+    }
+
+    /// SPEC D6: what is checked is what is published.
+    #[test]
+    fn the_published_names_are_the_known_ones() {
+        let schema = json_schema();
+        let names: Vec<&str> = schema["properties"]
+            .as_object()
+            .expect("properties")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(names, KNOWN);
+        assert!(!schema.to_string().contains("null"));
+    }
+}

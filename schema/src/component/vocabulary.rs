@@ -156,8 +156,8 @@ pub struct Spawn {
 }
 
 /// Every known component by its name. All are optional: an entity has what it has.
+/// An application brings more names of its own.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Thexr {
     /// Where it is.
     pub transform: Option<Transform>,
@@ -182,8 +182,34 @@ pub struct Thexr {
     pub name: Option<String>,
 }
 
+/// The names that have a type here.
+pub const KNOWN: [&str; 10] = [
+    "holdable",
+    "light",
+    "material",
+    "name",
+    "parent",
+    "shape",
+    "spawn",
+    "text",
+    "transform",
+    "whiteboard",
+];
+
+/// True when components of this name must fit a type.
+pub fn is_known(name: &str) -> bool {
+    KNOWN.contains(&name)
+}
+
 /// Checks a value against the known component of this name; unknown names fit anything.
 pub(super) fn check_known(name: &str, value: &Value) -> Result<(), String> {
+    // serde reads null as absent; the published schema has no nulls, so that readers need not expect them.
+    let null = value
+        .as_object()
+        .and_then(|fields| fields.iter().find(|field| field.1.is_null()));
+    if let Some((field, _)) = null.filter(|_| is_known(name)) {
+        return Err(format!("{field} is null: leave it out instead"));
+    }
     match name {
         "transform" => {
             let transform: Transform = read(value)?;
