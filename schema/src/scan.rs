@@ -10,7 +10,8 @@ mod walk;
 
 pub use awareness::{AwarenessEntry, scan_awareness};
 
-use crate::fault::{Fault, FaultCode};
+pub use crate::fault::{Fault, FaultCode};
+
 use crate::lib0::Reader;
 use crate::limits::{CLIENTS_PER_UPDATE_MAX, CLOCK_MAX};
 
