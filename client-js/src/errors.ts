@@ -36,9 +36,12 @@ export class ThexrError extends Error {
 }
 
 const closings: Record<number, readonly [ErrorCode, string]> = {
+  4400: ['PROTOCOL', 'The server refused these bytes and would again: please report this.'],
   4401: ['TOKEN', 'Give `token` a function that returns a fresh token.'],
   4403: ['DENIED', 'Ask an admin of the space for access.'],
   4404: ['NOT_FOUND', 'Check the name of the space.'],
+  1009: ['TOO_LARGE', 'Make the last edit smaller (undo it).'],
+  4409: ['PROTOCOL', 'Load the page again: two documents used one client id.'],
   4413: ['TOO_LARGE', 'Split the edit or delete content, then reconnect.'],
   4426: ['INCOMPATIBLE', 'Update @thexr/client.'],
 }

@@ -1,0 +1,307 @@
+// One socket at a time to one URL: dialling, tokens, back-off, heartbeat, close codes. Knows nothing of
+// documents; what travels is the business of the Session.
+import { closeError, isTerminal, ThexrError } from './errors.js'
+import type { Link, Session } from './sync.js'
+import type { LogLine, Status, TokenProvider, TokenReason } from './types.js'
+
+const DIAL_MS_MAX = 10_000
+const TOKEN_MS_MAX = 15_000
+const RETRY_MS_MIN = 250
+const RETRY_MS_MAX = 15_000
+/** Idle for this long, we probe … */
+const IDLE_MS = 2000
+/** … and without an answer for this long the link is dead: together less than five seconds. */
+const ANSWER_MS_MAX = 2500
+/** A first sync is one long message and the browser shows no progress of it, so it gets more time. */
+const FIRST_SYNC_MS_MIN = 15_000
+const FIRST_SYNC_MS_MAX = 60_000
+/** What is still to be sent shows life only when it is more than socket buffers explain. */
+const BACKLOG_BYTES = 64 * 1024
+/** Refused tokens in a row (close code 4401) before we believe it. */
+const REFUSALS_MAX = 3
+/** Online for this long, a refused token means that it expired, not that it is wrong. */
+const SETTLED_MS = 10_000
+
+export interface ConnectionOptions {
+  url: string
+  space: string
+  token: string | TokenProvider | undefined
+  WebSocket: typeof WebSocket
+  openSession(link: Link): Session
+  post(update: Uint8Array, signal: AbortSignal, token: string | null): Promise<Response>
+  onStatus(status: Status): void
+  onError(error: ThexrError): void
+  log(level: LogLine['level'], msg: string, data?: unknown): void
+}
+
+export interface Connection {
+  readonly status: Status
+  /** Leaves `paused` or a terminal close; otherwise does nothing. */
+  start(): void
+  stop(): void
+  /** Dial now, whatever is going on. */
+  redial(): void
+  /** For good. */
+  destroy(): void
+}
+
+interface Open {
+  name: 'open'
+  ws: WebSocket
+  session: Session
+  timer: Timer
+  lastHeard: number
+  probedAt: number | null
+  backlog: number
+  onlineSince: number | null
+}
+
+type Timer = ReturnType<typeof setTimeout>
+
+type State =
+  | { name: 'paused' }
+  | { name: 'asking'; abort: AbortController }
+  | { name: 'dialing'; ws: WebSocket; timer: Timer }
+  | Open
+  | { name: 'waiting'; timer: Timer }
+  | { name: 'closed' }
+
+const retryDelay = (attempt: number): number =>
+  RETRY_MS_MIN + Math.random() * (Math.min(RETRY_MS_MAX, 500 * 2 ** attempt) - RETRY_MS_MIN)
+
+const hangUp = (ws: WebSocket): void => {
+  ws.onopen = ws.onmessage = ws.onclose = null
+  ws.onerror = () => {} // `ws` throws what nobody listens to
+  ws.close(1000)
+}
+
+const settlesWithin = <T>(work: Promise<T>, abort: AbortController): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(() => abort.abort(new Error('the token provider took too long')), TOKEN_MS_MAX)
+    abort.signal.addEventListener('abort', () => reject(abort.signal.reason))
+    void work.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+
+export const createConnection = (o: ConnectionOptions): Connection => {
+  let state: State = { name: 'paused' }
+  let status: Status = { state: 'offline', cause: 'paused', retryAt: null }
+  let attempt = 0 // dials since a server last spoke to us
+  let refusals = 0
+  let firstSyncMs = FIRST_SYNC_MS_MIN
+
+  const enter = (next: State, shown: Status) => {
+    state = next
+    status = shown
+    o.log('debug', shown.state, shown)
+    o.onStatus(shown)
+  }
+
+  const leave = () => {
+    if (state.name === 'asking') state.abort.abort(new Error('no longer needed'))
+    if (state.name === 'dialing' || state.name === 'open') hangUp(state.ws)
+    if (state.name === 'dialing' || state.name === 'open' || state.name === 'waiting')
+      clearTimeout(state.timer)
+    const session = state.name === 'open' ? state.session : null
+    state = { name: 'paused' }
+    session?.close()
+  }
+
+  const wait = (cause: 'network' | 'server' | 'token', error?: ThexrError) => {
+    leave()
+    const delay = retryDelay(attempt)
+    const shown: Status = { state: 'offline', cause, retryAt: Date.now() + delay, ...(error && { error }) }
+    enter({ name: 'waiting', timer: setTimeout(() => dial(), delay) }, shown)
+  }
+
+  const close = (error?: ThexrError) => {
+    leave()
+    enter({ name: 'closed' }, { state: 'closed', ...(error && { error }) })
+    if (error) o.onError(error)
+  }
+
+  const dial = (reason: TokenReason = 'connect') => {
+    leave()
+    attempt++
+    if (typeof o.token !== 'function') {
+      openSocket(o.token ?? null)
+      return
+    }
+    const abort = new AbortController()
+    const mine: State = { name: 'asking', abort }
+    enter(mine, { state: 'connecting', attempt })
+    const { token: provide, space } = o
+    const answer = (async () => provide({ space, reason, signal: abort.signal }))()
+    settlesWithin(answer, abort).then(
+      (token) => {
+        if (state === mine) openSocket(token)
+      },
+      (cause: unknown) => {
+        if (state !== mine) return
+        const error = new ThexrError('TOKEN', 'the token provider failed', { retryable: true, cause })
+        wait('token', error)
+        o.onError(error)
+      },
+    )
+  }
+
+  const openSocket = (token: string | null) => {
+    const { WebSocket } = o
+    let ws: WebSocket
+    try {
+      // A server that does not know the subprotocol would fail the handshake, so only our own are offered it.
+      ws = token === null ? new WebSocket(o.url) : new WebSocket(o.url, ['thexr.v1', `thexr.auth.${token}`])
+    } catch (cause) {
+      const help = 'Check the URL, and that the token has only the characters of a JWT.'
+      close(new ThexrError('INVALID', 'the WebSocket refused the URL or the token', { cause, help }))
+      return
+    }
+    ws.binaryType = 'arraybuffer'
+    ws.onerror = () => {} // a close event follows
+    const giveUp = setTimeout(() => wait('network'), DIAL_MS_MAX)
+    enter({ name: 'dialing', ws, timer: giveUp }, { state: 'connecting', attempt })
+    ws.onclose = (event) => lost(event.code, event.reason)
+    ws.onopen = () => opened(ws, token)
+  }
+
+  const opened = (ws: WebSocket, token: string | null) => {
+    if (state.name === 'dialing') clearTimeout(state.timer)
+    const link: Link = {
+      send: (frame) => {
+        if (ws.readyState === 1) ws.send(frame as Uint8Array<ArrayBuffer>)
+      },
+      post: (update, signal) => o.post(update, signal, token),
+      fail: (error) => {
+        if (state !== mine) return
+        wait('network', error)
+        o.onError(error)
+      },
+      rtt: (rttMs) => {
+        if (state === mine && mine.onlineSince !== null) enter(mine, { state: 'online', rttMs })
+      },
+    }
+    const now = performance.now()
+    const mine: Open = {
+      name: 'open',
+      ws,
+      session: o.openSession(link),
+      timer: setTimeout(() => beat(mine), IDLE_MS),
+      lastHeard: now,
+      probedAt: null,
+      backlog: 0,
+      onlineSince: null,
+    }
+    state = mine
+    ws.onmessage = (event) => heard(mine, event.data)
+  }
+
+  const heard = (mine: Open, data: unknown) => {
+    mine.lastHeard = performance.now()
+    if (mine.onlineSince === null) {
+      mine.onlineSince = mine.lastHeard
+      attempt = 0
+      enter(mine, { state: 'online', rttMs: null })
+    }
+    if (state !== mine || !(data instanceof ArrayBuffer)) return
+    try {
+      mine.session.receive(new Uint8Array(data))
+      if (mine.session.synced) firstSyncMs = FIRST_SYNC_MS_MIN
+    } catch (cause) {
+      // A server that sends the same again on every connect must not be asked four times a second.
+      attempt = Math.max(attempt, 4)
+      const error = new ThexrError('PROTOCOL', 'the server sent malformed bytes', { retryable: true, cause })
+      wait('server', error)
+      o.onError(error)
+    }
+  }
+
+  const beat = (mine: Open) => {
+    if (state !== mine) return
+    const now = performance.now()
+    const { ws } = mine
+    if (ws.bufferedAmount < mine.backlog && mine.backlog > BACKLOG_BYTES) mine.lastHeard = now
+    mine.backlog = ws.bufferedAmount
+    const answered = mine.probedAt === null || mine.lastHeard > mine.probedAt
+    const patience = mine.session.synced || mine.onlineSince === null ? ANSWER_MS_MAX : firstSyncMs
+    if (!answered && now - mine.probedAt! >= patience) {
+      if (!mine.session.synced) firstSyncMs = Math.min(FIRST_SYNC_MS_MAX, 2 * firstSyncMs)
+      o.log('warn', 'the link is silent')
+      wait('network')
+      // Waiting for the close handshake of a dead peer would keep a Node process alive.
+      ;(ws as { terminate?(): void }).terminate?.()
+      return
+    }
+    if (answered && now - mine.lastHeard >= IDLE_MS) probe(mine)
+    else rearm(mine, answered ? mine.lastHeard + IDLE_MS : Math.min(mine.probedAt! + patience, now + IDLE_MS))
+  }
+
+  const rearm = (mine: Open, at: number) => {
+    clearTimeout(mine.timer)
+    mine.timer = setTimeout(() => beat(mine), Math.max(10, at - performance.now()))
+  }
+
+  const probe = (mine: Open) => {
+    mine.probedAt = performance.now()
+    // During a first sync a question would be answered with the whole document once more.
+    if (mine.session.synced) mine.session.probe()
+    rearm(mine, mine.probedAt + ANSWER_MS_MAX)
+  }
+
+  const lost = (code: number, reason: string) => {
+    const onlineMs =
+      state.name === 'open' && state.onlineSince !== null ? performance.now() - state.onlineSince : 0
+    o.log('info', 'socket closed', { code, reason })
+    if (!isTerminal(code)) {
+      const error = code === 1006 || code === 1005 ? undefined : closeError(code, reason)
+      if (code >= 4500) attempt = Math.max(attempt, 3)
+      wait(code === 1005 || code === 1006 ? 'network' : 'server', error)
+      if (error?.code === 'TOO_LARGE') o.onError(error)
+      return
+    }
+    if (code === 4401 && typeof o.token === 'function') {
+      if (onlineMs >= SETTLED_MS) refusals = 0
+      if (++refusals < REFUSALS_MAX) return dial(onlineMs > 0 ? 'expired' : 'denied')
+    }
+    refusals = 0
+    close(closeError(code, reason))
+  }
+
+  const onOnline = () => {
+    if (state.name === 'waiting') dial()
+    else onOffline()
+  }
+  const onOffline = () => {
+    if (state.name === 'open') probe(state)
+  }
+  const onVisible = () => {
+    if (globalThis.document?.visibilityState === 'visible') onOnline()
+  }
+  // Absent in Node.
+  globalThis.addEventListener?.('online', onOnline)
+  globalThis.addEventListener?.('offline', onOffline)
+  globalThis.document?.addEventListener('visibilitychange', onVisible)
+
+  const redial = () => {
+    attempt = 0
+    dial()
+  }
+
+  return {
+    get status() {
+      return status
+    },
+    start: () => {
+      if (state.name === 'paused' || state.name === 'closed') redial()
+    },
+    stop: () => {
+      leave()
+      enter({ name: 'paused' }, { state: 'offline', cause: 'paused', retryAt: null })
+    },
+    redial,
+    destroy: () => {
+      globalThis.removeEventListener?.('online', onOnline)
+      globalThis.removeEventListener?.('offline', onOffline)
+      globalThis.document?.removeEventListener('visibilitychange', onVisible)
+      close()
+    },
+  }
+}

@@ -1,0 +1,206 @@
+// The local copy in IndexedDB, in the store layout of y-indexeddb (`updates`, `custom`). A broken or absent
+// IndexedDB is reported once and never holds anything up.
+import * as Y from 'yjs'
+import { ThexrError } from './errors.js'
+import { STORAGE } from './origins.js'
+import type { Persistence } from './types.js'
+
+const OPEN_MS_MAX = 4000
+const WRITE_EVERY_MS = 200
+const ROWS_MAX = 200
+const PENDING = 'pending'
+
+export interface LocalCopy extends Persistence {
+  /** Unconfirmed updates of an earlier visit; known once loaded. */
+  readonly restored: number
+  /** Everything in the document is in the database too. */
+  readonly stored: boolean
+  /** How many updates the server has not confirmed: written beside the next update. */
+  setPending(count: number): void
+}
+
+export interface LocalCopyEvents {
+  onError(error: ThexrError): void
+  /** `stored` may have changed. */
+  onStored(): void
+}
+
+const settled = <T>(request: IDBRequest<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+
+const committed = (tx: IDBTransaction): Promise<void> =>
+  new Promise((resolve, reject) => {
+    tx.oncomplete = () => resolve()
+    tx.onabort = tx.onerror = () => reject(tx.error)
+  })
+
+const openDatabase = (name: string): Promise<IDBDatabase> =>
+  new Promise((resolve, reject) => {
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      reject(new Error(`IndexedDB did not open within ${OPEN_MS_MAX} ms`))
+    }, OPEN_MS_MAX)
+    const request = indexedDB.open(name, 1)
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore('updates', { autoIncrement: true })
+      request.result.createObjectStore('custom')
+    }
+    settled(request)
+      .then(
+        (db) => (late ? db.close() : resolve(db)),
+        (error: unknown) => reject(error),
+      )
+      .finally(() => clearTimeout(timer))
+  })
+
+export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvents): LocalCopy => {
+  let db: IDBDatabase | null = null
+  let broken = false
+  let closed = false
+  let buffer: Uint8Array[] = []
+  let writing: Promise<void> | null = null
+  let timer: ReturnType<typeof setTimeout> | null = null
+  let rows = 0
+  let pending = 0
+  let pendingStored = 0
+  let restored = 0
+
+  const fail = (cause: unknown) => {
+    if (broken || closed) return
+    broken = true
+    db?.close()
+    buffer = []
+    events.onError(
+      new ThexrError('STORAGE', 'the copy in this browser cannot be kept', {
+        help: 'Editing goes on in memory. Check free space and whether this is a private window.',
+        cause,
+      }),
+    )
+    events.onStored()
+  }
+
+  /** Replaces all rows by one. Rows of other tabs are read first: they may hold what we never saw. */
+  const trim = async (tx: IDBTransaction) => {
+    const updates = tx.objectStore('updates')
+    const [stored, keys] = await Promise.all([settled(updates.getAll()), settled(updates.getAllKeys())])
+    doc.transact(() => {
+      for (const update of stored as Uint8Array[]) Y.applyUpdate(doc, update, STORAGE)
+    }, STORAGE)
+    updates.add(Y.encodeStateAsUpdate(doc))
+    const last = keys.at(-1)
+    if (last !== undefined) updates.delete(IDBKeyRange.upperBound(last))
+    rows = 1
+  }
+
+  const write = async () => {
+    if (!db || broken) return
+    const batch = buffer
+    const count = pending
+    buffer = []
+    try {
+      const tx = db.transaction(['updates', 'custom'], 'readwrite', { durability: 'relaxed' })
+      const done = committed(tx)
+      done.catch(() => {})
+      tx.objectStore('custom').put(count, PENDING)
+      if (batch.length > 0) tx.objectStore('updates').add(Y.mergeUpdates(batch))
+      if (batch.length > 0 && ++rows > ROWS_MAX) await trim(tx)
+      await done
+      pendingStored = count
+      events.onStored()
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  const flush = async (): Promise<void> => {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    await loaded
+    while (!broken && (writing || buffer.length > 0 || pending !== pendingStored)) {
+      writing ??= write().finally(() => (writing = null))
+      await writing
+    }
+  }
+
+  /** Starts the write in this very task: the page may be gone in the next. */
+  const onHide = () => {
+    if (!writing && buffer.length > 0) writing = write().finally(() => (writing = null))
+  }
+
+  const schedule = () => {
+    if (!broken && !closed) timer ??= setTimeout(() => void flush(), WRITE_EVERY_MS)
+  }
+
+  const onUpdate = (update: Uint8Array, origin: unknown) => {
+    if (origin === STORAGE || broken || closed) return
+    buffer.push(update)
+    schedule()
+  }
+
+  const load = async (): Promise<boolean> => {
+    if (doc.store.clients.size > 0) buffer.push(Y.encodeStateAsUpdate(doc))
+    doc.on('update', onUpdate)
+    globalThis.addEventListener?.('pagehide', onHide)
+    try {
+      db = await openDatabase(name)
+      db.onversionchange = () => fail(new Error('the database was deleted or replaced'))
+      const tx = db.transaction(['updates', 'custom'], 'readonly')
+      const [updates, count] = await Promise.all([
+        settled(tx.objectStore('updates').getAll()) as Promise<Uint8Array[]>,
+        settled(tx.objectStore('custom').get(PENDING)) as Promise<unknown>,
+      ])
+      if (closed) return false
+      rows = updates.length
+      restored = typeof count === 'number' ? count : 0
+      pending += restored
+      pendingStored = restored
+      doc.transact(() => {
+        for (const update of updates) Y.applyUpdate(doc, update, STORAGE)
+      }, STORAGE)
+      if (buffer.length > 0) schedule()
+      return updates.length > 0
+    } catch (error) {
+      fail(error)
+      return false
+    }
+  }
+  const loaded = load()
+
+  const close = () => {
+    closed = true
+    doc.off('update', onUpdate)
+    globalThis.removeEventListener?.('pagehide', onHide)
+    if (timer !== null) clearTimeout(timer)
+    db?.close()
+  }
+
+  return {
+    loaded,
+    get restored() {
+      return restored
+    },
+    get stored() {
+      return !broken && db !== null && buffer.length === 0 && writing === null
+    },
+    setPending: (count) => {
+      pending = count
+      if (pending !== pendingStored && db) schedule()
+    },
+    flush,
+    clear: async () => {
+      await loaded
+      await writing
+      close()
+      if (!broken) await settled(indexedDB.deleteDatabase(name)).catch(() => {})
+    },
+    destroy: async () => {
+      if (closed) return
+      await flush()
+      close()
+    },
+  }
+}

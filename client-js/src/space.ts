@@ -1,0 +1,314 @@
+// connect(): puts the document, its local copy, the socket and the views of it together.
+import * as Y from 'yjs'
+import { createBoard, strokesRoot } from './board.js'
+import { createConnection } from './connection.js'
+import { createEmitter, guarded, untilAborted } from './emitter.js'
+import { createEntities } from './entities.js'
+import { ThexrError } from './errors.js'
+import { createHistory } from './history.js'
+import { randomId } from './json.js'
+import { createLocalCopy } from './offline.js'
+import type { LocalCopy } from './offline.js'
+import { LOCAL, UNTRACKED } from './origins.js'
+import { createSync } from './sync.js'
+import type {
+  Board,
+  ComponentsOf,
+  Entities,
+  LogLine,
+  Options,
+  Persistence,
+  SaveState,
+  Schema,
+  Space,
+  SpaceEvents,
+  Status,
+} from './types.js'
+import { createWrite } from './write.js'
+
+const FLUSH_MS = 1000
+
+interface Addresses {
+  socket: string
+  update: string
+  origin: string
+}
+
+const addressesOf = (url: string | URL, space: string): Addresses => {
+  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(space))
+    throw new ThexrError('INVALID', `"${space}" is not a space id: 1 to 64 of a-z 0-9 _ -`)
+  const http = new URL(url, globalThis.location?.href)
+  http.protocol = http.protocol.replace(/^ws/, 'http')
+  http.search = http.hash = ''
+  const base = http.href.replace(/\/$/, '')
+  return {
+    socket: `${base.replace(/^http/, 'ws')}/sync/${space}`,
+    update: `${base}/api/v1/spaces/${space}/update`,
+    origin: http.origin,
+  }
+}
+
+/** The same on every visit where the browser lets us remember it. */
+const rememberedUser = (): string | null => {
+  try {
+    const user = localStorage.getItem('thexr:user') ?? randomId()
+    localStorage.setItem('thexr:user', user)
+    return user
+  } catch {
+    return null
+  }
+}
+
+const deferred = () => {
+  let resolve!: () => void
+  let reject!: (error: unknown) => void
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  promise.catch(() => {}) // nobody has to wait for it
+  return { promise, resolve, reject }
+}
+
+/** Opens a space. Returns at once; `ready`, `synced` and `saved()` tell how far it is. */
+export const connect = <S extends Schema = Schema>(
+  url: string | URL,
+  id: string,
+  options: Options<S> = {},
+): Space<S> => {
+  const addresses = addressesOf(url, id)
+  const socketClass = options.WebSocket ?? globalThis.WebSocket
+  if (!socketClass)
+    throw new ThexrError('INCOMPATIBLE', 'this runtime has no WebSocket', {
+      help: 'Give one: connect(url, space, { WebSocket }), for example from the package `ws`.',
+    })
+  const doc = options.doc ?? new Y.Doc()
+  const { schema } = options
+  const known = options.user ?? rememberedUser()
+  const user = known ?? randomId()
+  const readOnly = options.readOnly ?? false
+  const emitter = createEmitter<SpaceEvents>()
+  const ready = deferred()
+  const synced = deferred()
+  const boards = new Map<string, ReturnType<typeof createBoard>>()
+  let wanted = options.autoConnect ?? true
+  let loading = true
+  let destroyed: Promise<void> | null = null
+  let gone = false // destroyed, and past the last flush
+  let saveState: SaveState = 'unsaved'
+
+  const log = (level: LogLine['level'], msg: string, data?: unknown) => {
+    if (options.log) guarded(options.log, { level, msg, ...(data !== undefined && { data }) })
+  }
+  const onError = (error: ThexrError) => {
+    log('error', error.message, error)
+    emitter.emit('error', error)
+  }
+
+  const refusal = (): ThexrError | null => {
+    if (destroyed) return new ThexrError('READ_ONLY', 'the space was destroyed')
+    if (readOnly) return new ThexrError('READ_ONLY', 'the space is open for reading only')
+    return null
+  }
+  const guard = () => {
+    const error = refusal()
+    if (error) throw error
+  }
+
+  // --- saving
+
+  let localCopy: LocalCopy | null = null
+  let custom: Persistence | null = null
+
+  const onProgress = () => {
+    if (gone) return
+    localCopy?.setPending(sync.pending)
+    const stored = localCopy ? localCopy.stored : custom !== null && !loading
+    const next = sync.confirmed ? 'saved' : sync.saving ? 'saving' : stored ? 'local' : 'unsaved'
+    if (next === saveState) return
+    saveState = next
+    emitter.emit('save', next)
+  }
+
+  const sync = createSync(doc, readOnly, {
+    onProgress,
+    onSynced: () => {
+      ready.resolve()
+      synced.resolve()
+      emitter.emit('synced')
+    },
+    onError,
+  })
+
+  const onStatus = (status: Status) => {
+    if (status.state === 'offline' && status.cause !== 'paused' && (localCopy || custom)) ready.resolve()
+    if (status.state === 'closed') {
+      const error = status.error ?? new ThexrError('NETWORK', 'the space was destroyed')
+      sync.abandon(error)
+      ready.reject(error)
+      synced.reject(error)
+    }
+    onProgress()
+    emitter.emit('status', status)
+  }
+
+  const connection = createConnection({
+    url: addresses.socket,
+    space: id,
+    token: options.token,
+    WebSocket: socketClass,
+    openSession: sync.open,
+    post: (update, signal, token) =>
+      fetch(addresses.update, {
+        method: 'POST',
+        body: update as Uint8Array<ArrayBuffer>,
+        signal,
+        headers: {
+          'content-type': 'application/octet-stream',
+          ...(token !== null && { authorization: `Bearer ${token}` }),
+        },
+      }),
+    onStatus,
+    onError,
+    log,
+  })
+
+  // --- the local copy, which is read before the first dial so that we ask only for what we lack
+
+  const { offline = typeof indexedDB !== 'undefined' } = options
+  if (typeof offline === 'function') custom = offline(doc, id)
+  else if (offline) {
+    const name =
+      (typeof offline === 'object' && offline.name) ||
+      `thexr:${addresses.origin}:${known ?? 'anonymous'}:${id}`
+    localCopy = createLocalCopy(doc, name, { onError, onStored: () => onProgress() })
+  }
+  const copy: Persistence | null = localCopy ?? custom
+  const early: Status = { state: 'connecting', attempt: 0 }
+
+  const load = async () => {
+    try {
+      if (await copy?.loaded) ready.resolve()
+    } catch (cause) {
+      onError(new ThexrError('STORAGE', 'the local copy cannot be read', { cause }))
+    }
+    loading = false
+    if (destroyed) return
+    if (localCopy?.restored) sync.restore(localCopy.restored)
+    onProgress()
+    if (wanted) connection.start()
+  }
+
+  // --- views
+
+  const write = createWrite(doc, refusal)
+  const root = doc.getMap<unknown>('entities')
+  const history = createHistory(root, write, guard)
+
+  const entities = createEntities({
+    doc,
+    root,
+    write,
+    clearStrokes: (entityId) => {
+      // Asking the document for a root makes one, so only those that exist are asked for.
+      if (!doc.share.has(strokesRoot(entityId))) return
+      const array = doc.getArray<unknown>(strokesRoot(entityId))
+      history.include(array)
+      array.delete(0, array.length)
+    },
+    check: schema?.check && ((component, value) => schema.check?.(component, value)),
+  })
+
+  const ensureEntity = (entityId: string) => {
+    if (entities.get(entityId)?.get('whiteboard') === undefined)
+      entities.create({ whiteboard: {} }, { id: entityId })
+  }
+
+  const board = (name = 'board'): Board => {
+    let found = boards.get(name)
+    if (!found) {
+      const remember = history.include
+      found = createBoard(name, { doc, write, guard, user, ensureEntity, remember })
+      boards.set(name, found)
+    }
+    return found
+  }
+
+  // --- life
+
+  let forget = () => {}
+
+  const onUnload = (event: Event) => {
+    if (sync.pending > 0 && saveState !== 'local') event.preventDefault()
+  }
+  if (options.warnOnUnload) globalThis.addEventListener?.('beforeunload', onUnload)
+
+  const end = async (flush: number, deleteLocal: boolean) => {
+    if (sync.pending > 0 && connection.status.state === 'online')
+      await sync.saved([AbortSignal.timeout(flush)]).catch(() => {})
+    globalThis.removeEventListener?.('beforeunload', onUnload)
+    forget()
+    connection.destroy()
+    gone = true
+    sync.destroy()
+    await (deleteLocal ? copy?.clear() : copy?.destroy())
+    for (const view of [...boards.values(), history, entities]) view.destroy()
+    emitter.clear()
+    if (!options.doc) doc.destroy()
+  }
+  const destroy: Space<S>['destroy'] = ({ flush = FLUSH_MS, deleteLocal = false } = {}) =>
+    (destroyed ??= end(flush, deleteLocal))
+
+  const saved: Space<S>['saved'] = async ({ timeout, signal } = {}) => {
+    const signals = signal ? [signal] : []
+    if (timeout === undefined) return sync.saved(signals)
+    const late = new AbortController()
+    const timer = setTimeout(() => {
+      const help = 'The client keeps trying; see status and saveState.'
+      const message = `not saved within ${timeout} ms`
+      late.abort(new ThexrError('NETWORK', message, { retryable: true, help }))
+    }, timeout)
+    return sync.saved([...signals, late.signal]).finally(() => clearTimeout(timer))
+  }
+
+  void load()
+  forget = untilAborted(() => void (gone || destroy()), options.signal)
+
+  return {
+    id,
+    doc,
+    user,
+    ready: ready.promise,
+    synced: synced.promise,
+    get status() {
+      return loading && wanted && !destroyed ? early : connection.status
+    },
+    get saveState() {
+      return saveState
+    },
+    get pending() {
+      return sync.pending
+    },
+    readOnly,
+    saved,
+    on: emitter.on,
+    entities: entities as unknown as Entities<ComponentsOf<S>>,
+    history,
+    board,
+    transact: (fn, { undo = true } = {}) => write(fn, undo ? LOCAL : UNTRACKED),
+    connect: () => {
+      wanted = true
+      if (!loading && !destroyed) connection.start()
+    },
+    disconnect: () => {
+      wanted = false
+      if (!loading && !destroyed) connection.stop()
+    },
+    reconnect: () => {
+      wanted = true
+      if (!loading && !destroyed) connection.redial()
+    },
+    destroy,
+    [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]: () => destroy(),
+  } as Space<S>
+}
