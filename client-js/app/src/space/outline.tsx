@@ -1,0 +1,226 @@
+// Every entity of the space as a tree of real DOM nodes: whatever the canvas can do, this can do by keyboard.
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useChanges } from '../ui/hooks.js'
+import { Icon } from '../ui/icon.js'
+import { isTyping } from '../ui/shortcuts.js'
+import { toast } from '../ui/toast.js'
+import type { AppEntity, AppSpace } from './room.js'
+import { iconOf, kinds, labelOf, parentOf } from './vocabulary.js'
+
+interface Row {
+  entity: AppEntity
+  level: number
+  children: number
+  place: number
+  peers: number
+}
+
+interface Props {
+  space: AppSpace
+  chosen: string | null
+  choose: (id: string | null) => void
+}
+
+/** Rows drawn at once. More than that is for the filter. */
+const page = 300
+
+export function Outline({ space, chosen, choose }: Props) {
+  const version = useChanges((changed) => {
+    const offs = [space.entities.on('add', changed), space.entities.on('remove', changed), space.entities.on('change', changed)]
+    return () => offs.forEach((off) => off())
+  }, [space])
+  const [filter, setFilter] = useState('')
+  const [shut, setShut] = useState<ReadonlySet<string>>(new Set())
+  const [shown, setShown] = useState(page)
+  const [focused, setFocused] = useState<string | null>(null)
+  const tree = useRef<HTMLUListElement>(null)
+  const rows = useMemo(() => rowsOf([...space.entities], filter, shut), [space, version, filter, shut])
+  const visible = rows.slice(0, shown)
+  const stop = visible.some((row) => row.entity.id === focused) ? focused : (visible.some((row) => row.entity.id === chosen) ? chosen : visible[0]?.entity.id)
+
+  const focusRow = (id: string | undefined) => {
+    if (!id) return
+    setFocused(id)
+    tree.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`)?.focus()
+  }
+  const toggle = (id: string, close: boolean) => {
+    const next = new Set(shut)
+    if (close) next.add(id)
+    else next.delete(id)
+    setShut(next)
+  }
+  const remove = (row: Row) => {
+    const at = visible.indexOf(row)
+    const next = visible[at + 1] ?? visible[at - 1]
+    if (!removeEntity(space, row.entity)) return
+    if (chosen === row.entity.id) choose(null)
+    requestAnimationFrame(() => focusRow(next?.entity.id))
+  }
+  const onKey = (event: KeyboardEvent, row: Row) => {
+    const at = visible.indexOf(row)
+    const { id } = row.entity
+    const open = row.children > 0 && !shut.has(id)
+    const go: Record<string, () => void> = {
+      ArrowDown: () => focusRow(visible[at + 1]?.entity.id),
+      ArrowUp: () => focusRow(visible[at - 1]?.entity.id),
+      Home: () => focusRow(visible[0]?.entity.id),
+      End: () => focusRow(visible.at(-1)?.entity.id),
+      ArrowRight: () => { if (row.children > 0 && !open) toggle(id, false); else if (open) focusRow(visible[at + 1]?.entity.id) },
+      ArrowLeft: () => { if (open) toggle(id, true); else focusRow(visible.slice(0, at).findLast((each) => each.level < row.level)?.entity.id) },
+      ' ': () => choose(id),
+      Enter: () => { choose(id); requestAnimationFrame(() => document.getElementById('inspector')?.focus()) },
+      Delete: () => remove(row),
+      Backspace: () => remove(row),
+    }
+    const act = go[event.key]
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return
+    event.preventDefault()
+    act()
+  }
+
+  return (
+    <aside class="outline" aria-label="Outline" data-testid="outline">
+      <header>
+        <h2>Outline</h2>
+        <span class="fine">{space.entities.size || ''}</span>
+        <span class="grow" />
+        {!space.readOnly && <NewEntity space={space} made={(id) => { choose(id); requestAnimationFrame(() => focusRow(id)) }} />}
+      </header>
+      {space.entities.size > 8 && (
+        <label class="search small">
+          <span class="sr">Find an entity</span>
+          <Icon name="search" />
+          <input type="search" placeholder="Find" value={filter} onInput={(event) => { setFilter(event.currentTarget.value); setShown(page) }} />
+        </label>
+      )}
+      {rows.length > 0 && (
+        <ul role="tree" aria-label="Entities" ref={tree}>
+          {visible.map((row) => (
+            <li key={row.entity.id} role="treeitem" data-testid="entity-row" data-id={row.entity.id} tabIndex={row.entity.id === stop ? 0 : -1}
+              aria-level={row.level} aria-posinset={row.place} aria-setsize={row.peers} aria-selected={row.entity.id === chosen}
+              aria-expanded={row.children > 0 ? !shut.has(row.entity.id) : undefined} style={{ '--level': row.level - 1 }}
+              onClick={() => { choose(row.entity.id); setFocused(row.entity.id) }} onFocus={() => setFocused(row.entity.id)} onKeyDown={(event) => onKey(event, row)}>
+              <span class={`twist ${shut.has(row.entity.id) ? '' : 'open'}`} aria-hidden="true"
+                onClick={(event) => { if (row.children > 0) { event.stopPropagation(); toggle(row.entity.id, !shut.has(row.entity.id)) } }}>
+                {row.children > 0 && <Icon name="chevron" />}
+              </span>
+              <Icon name={iconOf(row.entity)} />
+              <span class="row-name">{labelOf(row.entity)}</span>
+              <span class="row-id">{row.entity.id.slice(0, 6)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      {rows.length > shown && <button class="more" onClick={() => setShown(shown + page)}>Show {Math.min(page, rows.length - shown)} more</button>}
+      {rows.length === 0 && (filter
+        ? <p class="none">Nothing matches “{filter}”.</p>
+        : <p class="none" data-testid="outline-empty">Nothing here yet. Press N to add the first entity.</p>)}
+    </aside>
+  )
+}
+
+function NewEntity({ space, made }: { space: AppSpace; made: (id: string) => void }) {
+  const [open, setOpen] = useState(false)
+  const box = useRef<HTMLDivElement>(null)
+  const button = useRef<HTMLButtonElement>(null)
+  useEffect(() => {
+    const key = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== 'n' || event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector('dialog[open]')) return
+      event.preventDefault()
+      setOpen(true)
+    }
+    const outside = (event: Event) => { if (!box.current?.contains(event.target as Node)) setOpen(false) }
+    addEventListener('keydown', key)
+    addEventListener('pointerdown', outside)
+    return () => { removeEventListener('keydown', key); removeEventListener('pointerdown', outside) }
+  }, [])
+  useEffect(() => { if (open) box.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus() }, [open])
+
+  const onKey = (event: KeyboardEvent) => {
+    const items = [...(box.current?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])]
+    const at = items.indexOf(document.activeElement as HTMLElement)
+    if (event.key === 'Escape') { event.preventDefault(); setOpen(false); button.current?.focus() }
+    else if (event.key === 'ArrowDown') { event.preventDefault(); items[(at + 1) % items.length]?.focus() }
+    else if (event.key === 'ArrowUp') { event.preventDefault(); items.at(at - 1)?.focus() }
+    else if (event.key === 'Tab') setOpen(false)
+  }
+  const make = (index: number) => {
+    const kind = kinds[index]
+    if (!kind) return
+    setOpen(false)
+    try {
+      made(space.entities.create(kind.components).id)
+    } catch (error) {
+      toast({ text: error instanceof Error ? error.message : String(error), tone: 'bad' })
+    }
+  }
+  return (
+    <div class="menu-box" ref={box} onKeyDown={onKey}>
+      <button ref={button} class="icon-button" data-testid="new-entity" aria-label="New entity" title="New entity (N)" aria-haspopup="menu" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="add" /></button>
+      {open && (
+        <div class="menu" role="menu" aria-label="New entity">
+          {kinds.map((kind, index) => (
+            <button key={kind.name} role="menuitem" tabIndex={-1} data-testid={`new-${kind.name.toLowerCase()}`} onClick={() => make(index)}><Icon name={kind.icon} /> {kind.name}</button>
+          ))}
+        </div>
+      )}
+    </div>
+  )
+}
+
+/** Deletes and offers the way back. False when the space refused. */
+export function removeEntity(space: AppSpace, entity: AppEntity): boolean {
+  const label = labelOf(entity)
+  try {
+    space.entities.delete(entity.id)
+  } catch (error) {
+    toast({ text: error instanceof Error ? error.message : String(error), tone: 'bad' })
+    return false
+  }
+  offerUndo(space, `${label} deleted.`)
+  return true
+}
+
+/** A toast whose action takes back the newest change. It goes away when another change becomes the newest. */
+export function offerUndo(space: AppSpace, text: string): void {
+  const off = new AbortController()
+  const close = toast({ text, action: { label: 'Undo', run: () => { off.abort(); space.history.undo() } } })
+  // The delete itself reports a change as well, possibly after this call.
+  setTimeout(() => space.history.on('change', () => { close(); off.abort() }, { signal: off.signal }), 0)
+}
+
+function rowsOf(entities: AppEntity[], filter: string, shut: ReadonlySet<string>): Row[] {
+  const needle = filter.trim().toLowerCase()
+  if (needle) {
+    const found = entities.filter((each) => `${labelOf(each)} ${each.id} ${Object.keys(each.toJSON()).join(' ')}`.toLowerCase().includes(needle))
+    return found.map((entity, index) => ({ entity, level: 1, children: 0, place: index + 1, peers: found.length }))
+  }
+  const known = new Set(entities.map((each) => each.id))
+  const under = new Map<string, AppEntity[]>()
+  for (const entity of entities) {
+    const parent = parentOf(entity)
+    const key = parent !== undefined && known.has(parent) && parent !== entity.id ? parent : ''
+    const list = under.get(key)
+    if (list) list.push(entity)
+    else under.set(key, [entity])
+  }
+  const rows: Row[] = []
+  const seen = new Set<string>()
+  const walk = (key: string, level: number) => {
+    const list = under.get(key) ?? []
+    list.forEach((entity, index) => {
+      if (seen.has(entity.id)) return
+      seen.add(entity.id)
+      rows.push({ entity, level, children: under.get(entity.id)?.length ?? 0, place: index + 1, peers: list.length })
+      if (!shut.has(entity.id)) walk(entity.id, level + 1)
+      else hide(entity.id)
+    })
+  }
+  const hide = (key: string) => {
+    for (const entity of under.get(key) ?? []) if (!seen.has(entity.id)) { seen.add(entity.id); hide(entity.id) }
+  }
+  walk('', 1)
+  // Two entities can each claim the other as parent. Neither may vanish from the list.
+  for (const entity of entities) if (!seen.has(entity.id)) rows.push({ entity, level: 1, children: 0, place: 1, peers: 1 })
+  return rows
+}

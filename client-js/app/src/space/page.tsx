@@ -1,0 +1,77 @@
+// The space: top bar, outline, whiteboard, inspector, and what replaces them when there is no space.
+import { useEffect, useState } from 'preact/hooks'
+import { Board } from '../board/board.js'
+import { isTyping } from '../ui/shortcuts.js'
+import { clearToasts } from '../ui/toast.js'
+import { useChanges, useMedia } from '../ui/hooks.js'
+import { Closed, Missing } from './closed.js'
+import { Inspector } from './inspector.js'
+import { Outline } from './outline.js'
+import { useRoom, type Room } from './room.js'
+import { StatusStrip } from './status.js'
+import { TopBar } from './top-bar.js'
+
+export function SpacePage({ id }: { id: string }) {
+  const { room, create, again } = useRoom(id)
+  useEffect(() => clearToasts, [])
+  if (!room) return null
+  if (room.state === 'missing') return <Missing id={id} canCreate={room.wanted} create={create} />
+  return <OpenSpace room={room} again={again} />
+}
+
+function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; again: () => void }) {
+  const { space, ready, info } = room
+  const [chosen, choose] = useState<string | null>(null)
+  const [tab, setTab] = useState<'board' | 'outline'>('board')
+  const phone = useMedia('(max-width: 719px)')
+  useChanges((changed) => space.on('status', changed), [space])
+  const title = info?.name || space.id
+  useEffect(() => { document.title = `${title} · Thexr` }, [title])
+
+  useEffect(() => {
+    const key = (event: KeyboardEvent) => {
+      if (document.querySelector('dialog[open]')) return
+      if (event.key === 'Escape' && !event.defaultPrevented && !isTyping(event)) choose(null)
+      if (isTyping(event) || !(event.ctrlKey || event.metaKey)) return
+      const name = event.key.toLowerCase()
+      if (name !== 'z' && name !== 'y') return
+      event.preventDefault()
+      if (name === 'y' || event.shiftKey) space.history.redo()
+      else space.history.undo()
+    }
+    addEventListener('keydown', key)
+    return () => removeEventListener('keydown', key)
+  }, [space])
+
+  const { status } = space
+  if (status.state === 'closed' && status.error) return <Closed id={space.id} error={status.error} reconnect={() => space.reconnect()} again={again} />
+
+  const showOutline = !phone || tab === 'outline'
+  const showBoard = !phone || tab === 'board'
+  return (
+    <div class={`space ${chosen ? 'has-choice' : ''}`}>
+      <TopBar room={room} />
+      <StatusStrip space={space} storageFailed={room.storageFailed} ready={ready} />
+      {ready ? (
+        <>
+          {showOutline && <Outline space={space} chosen={chosen} choose={choose} />}
+          {showBoard && <Board space={space} chosen={chosen} />}
+          {(chosen || !phone) && <Inspector space={space} chosen={chosen} choose={choose} />}
+        </>
+      ) : (
+        <div class="space-loading" data-testid="space-loading">
+          <p role="status">{status.state === 'offline' && status.cause !== 'paused'
+            ? 'Nothing of this space is on this device yet. It opens when the server answers.'
+            : 'Opening the space…'}</p>
+          <div class="skeleton" aria-hidden="true" /><div class="skeleton" aria-hidden="true" /><div class="skeleton" aria-hidden="true" />
+        </div>
+      )}
+      {phone && (
+        <nav class="tabs" aria-label="Views">
+          <button aria-current={tab === 'board' ? 'page' : undefined} onClick={() => setTab('board')}>Board</button>
+          <button aria-current={tab === 'outline' ? 'page' : undefined} onClick={() => setTab('outline')}>Outline</button>
+        </nav>
+      )}
+    </div>
+  )
+}

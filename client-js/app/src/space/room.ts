@@ -1,0 +1,59 @@
+// One open space: dials, asks the server whether it exists, and tells the page what to show.
+import { connect, type Entity, type Schema, type Space } from '@thexr/client'
+import { useEffect, useState } from 'preact/hooks'
+import { ApiError, createSpace, getSpace, type SpaceInfo } from '../api.js'
+import { validId } from '../route.js'
+import { readToken } from '../token.js'
+
+export type Components = Record<string, unknown>
+export type AppSpace = Space<Schema<Components>>
+export type AppEntity = Entity<Components>
+
+declare global {
+  interface Window {
+    /** For tests and for people with a console. */
+    thexr?: { space: AppSpace }
+  }
+}
+
+export type Room =
+  | { state: 'missing'; wanted: boolean }
+  | { state: 'open'; space: AppSpace; info: SpaceInfo | null; ready: boolean; storageFailed: boolean; rename: (info: SpaceInfo) => void }
+
+export function useRoom(id: string): { room: Room | null; create: () => Promise<void>; again: () => void } {
+  const [room, setRoom] = useState<Room | null>(null)
+  const [round, setRound] = useState(0)
+
+  useEffect(() => {
+    if (!validId(id)) {
+      setRoom({ state: 'missing', wanted: false })
+      return
+    }
+    const asking = new AbortController()
+    // Paused first: dialling a space brings it into being, and a mistyped link should not.
+    const space: AppSpace = connect<Schema<Components>>(location.origin, id, { autoConnect: false, token: () => readToken(), warnOnUnload: true })
+    window.thexr = { space }
+    const patch = (next: Partial<Extract<Room, { state: 'open' }>>) =>
+      setRoom((old) => (old?.state === 'open' ? { ...old, ...next } : old))
+    setRoom({ state: 'open', space, info: null, ready: false, storageFailed: false, rename: (info) => patch({ info }) })
+
+    space.on('error', (error) => { if (error.code === 'STORAGE') patch({ storageFailed: true }) }, { signal: asking.signal })
+    space.ready.then(() => { if (!asking.signal.aborted) patch({ ready: true }) }, () => {})
+    getSpace(id, asking.signal).then(
+      (info) => { patch({ info }); space.connect() },
+      (error: unknown) => {
+        if (asking.signal.aborted) return
+        if (error instanceof ApiError && error.status === 404) setRoom({ state: 'missing', wanted: true })
+        else space.connect() // no answer: the local copy may still be worth showing
+      },
+    )
+    return () => {
+      asking.abort()
+      if (window.thexr?.space === space) delete window.thexr
+      void space.destroy()
+    }
+  }, [id, round])
+
+  const again = () => setRound((n) => n + 1)
+  return { room, again, create: async () => { await createSpace({ id }); again() } }
+}

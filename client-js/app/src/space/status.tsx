@@ -1,0 +1,104 @@
+// Two honest lights: where your changes are, and whether the server is there.
+import type { SaveState, Status } from '@thexr/client'
+import { useEffect, useRef } from 'preact/hooks'
+import { useChanges, useClock } from '../ui/hooks.js'
+import { say } from '../ui/voice.js'
+import type { AppSpace } from './room.js'
+
+const saveTexts: Record<SaveState, string> = { saved: 'Saved', saving: 'Saving', local: 'On this device', unsaved: 'Not saved' }
+const saveHelp: Record<SaveState, string> = {
+  saved: 'Every change is stored by the server.',
+  saving: 'Changes are on their way to the server.',
+  local: 'Changes are kept in this browser until the server has them.',
+  unsaved: 'Changes exist only in this tab. Keep it open.',
+}
+
+const changes = (n: number): string => (n === 1 ? '1 change' : `${n.toLocaleString()} changes`)
+
+export function SavePill({ space }: { space: AppSpace }) {
+  useChanges((changed) => space.on('save', changed), [space])
+  // `pending` moves without the state moving, and nothing reports that: look again with each local edit.
+  useChanges((changed) => {
+    space.doc.on('update', changed)
+    return () => space.doc.off('update', changed)
+  }, [space])
+  const { saveState: state, pending } = space
+  useSaidSave(state)
+  const count = state !== 'saved' && pending > 0 ? pending.toLocaleString() : ''
+  return (
+    <span class={`pill save-${state}`} data-testid="save-pill" data-state={state} title={saveHelp[state]}>
+      <span class="light" aria-hidden="true" />
+      <span class="pill-text">{saveTexts[state]}</span>
+      {count && <span class="count">{count}<span class="sr"> pending</span></span>}
+    </span>
+  )
+}
+
+/** Says the save state when it lasts, not with every stroke. */
+function useSaidSave(state: SaveState) {
+  const said = useRef<SaveState>('saved')
+  useEffect(() => {
+    if (state === 'saving' || state === said.current) return
+    const timer = setTimeout(() => {
+      said.current = state
+      say(`${saveTexts[state]}. ${saveHelp[state]}`)
+    }, 1000)
+    return () => clearTimeout(timer)
+  }, [state])
+}
+
+export function Connection({ space }: { space: AppSpace }) {
+  useChanges((changed) => space.on('status', changed), [space])
+  const { status } = space
+  return (
+    <span class={`pill link-${status.state}`} data-testid="connection" data-state={status.state}>
+      <span class="light" aria-hidden="true" />
+      <span class="pill-text">{linkText(status)}</span>
+    </span>
+  )
+}
+
+function linkText(status: Status): string {
+  if (status.state === 'online') return status.rttMs === null ? 'Online' : `${Math.max(1, Math.round(status.rttMs))} ms`
+  if (status.state === 'connecting') return status.attempt > 1 ? 'Reconnecting' : 'Connecting'
+  if (status.state === 'offline') return status.cause === 'paused' ? 'Connecting' : 'Offline'
+  return 'Closed'
+}
+
+interface StripProps {
+  space: AppSpace
+  storageFailed: boolean
+  ready: boolean
+}
+
+/** Trouble in one line below the top bar. It never blocks the work. */
+export function StatusStrip({ space, storageFailed, ready }: StripProps) {
+  const { status, pending, saveState } = space
+  const lost = status.state === 'offline' && status.cause !== 'paused'
+  const retrying = status.state === 'connecting' && status.attempt > 1
+  const now = useClock(lost)
+  useEffect(() => {
+    if (lost) say('Offline.')
+  }, [lost])
+  if (!lost && !retrying && !storageFailed) return null
+
+  const kept = pending === 0 ? '' : saveState === 'local' ? `${changes(pending)} kept on this device` : `${changes(pending)} in this tab only`
+  const wait = status.state === 'offline' && status.retryAt !== null ? Math.ceil((status.retryAt - now) / 1000) : 0
+  const why = status.state === 'offline' && status.cause === 'token' ? 'No access token' : status.state === 'offline' && status.cause === 'server' ? 'The server is busy' : 'Offline'
+  return (
+    <div class="strips">
+      {lost && (
+        <div class="strip" data-testid="offline">
+          <span>{[why, kept, wait > 0 ? `retry in ${wait} s` : ''].filter(Boolean).join(', ')}</span>
+          <button class="link" data-testid="retry-now" onClick={() => space.reconnect()}>Retry now</button>
+        </div>
+      )}
+      {retrying && <div class="strip" data-testid="reconnecting"><span>{['Reconnecting', kept].filter(Boolean).join(', ')}…</span></div>}
+      {storageFailed && (
+        <div class="strip" data-testid="storage-failed">
+          <span>This browser keeps no copy{ready ? '' : ' of the space'}. You can work, but changes that are not saved are lost with the tab.</span>
+        </div>
+      )}
+    </div>
+  )
+}
