@@ -38,9 +38,10 @@ pub struct UpdateScan {
     pub deletes: Vec<(u64, u32)>,
     /// Structs in the update.
     pub structs: u32,
-    /// Map items whose place is inherited from an item outside this update. When above 0 the receiver must
-    /// check after applying that no component became a map (SPEC U12).
-    pub unplaced_maps: u32,
+    /// `(client, clock)` of the map items whose place is inherited from an item outside this update: an entity set
+    /// anew, or a map smuggled in place of a component or a stroke. The receiver must check, after applying, that
+    /// each is a value of `entities` or deleted (SPEC U12). Empty in what people do all day.
+    pub unplaced_maps: Vec<(u64, u32)>,
     /// Length of the input.
     pub bytes: usize,
 }

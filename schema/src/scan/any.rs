@@ -5,15 +5,6 @@ use crate::ids::is_reserved_key;
 use crate::lib0::Reader;
 use crate::limits::{ANY_DEPTH_MAX, CLIENT_ID_MAX};
 
-/// What a value is, as far as a caller cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// An object.
-    Object,
-    /// Anything else.
-    Other,
-}
-
 /// Tags of lib0's `writeAny`.
 pub(super) mod tag {
     pub(in crate::scan) const UNDEFINED: u8 = 127;
@@ -31,7 +22,7 @@ pub(super) mod tag {
 }
 
 /// Reads one value; `depth` is how many objects and arrays it stands in. Recursion ends at [`ANY_DEPTH_MAX`].
-pub(super) fn value(reader: &mut Reader<'_>, depth: u32) -> Result<Shape, Fault> {
+pub(super) fn value(reader: &mut Reader<'_>, depth: u32) -> Result<(), Fault> {
     let start = reader.pos();
     match reader.u8()? {
         tag::UNDEFINED | tag::NULL | tag::FALSE | tag::TRUE => {}
@@ -63,7 +54,6 @@ pub(super) fn value(reader: &mut Reader<'_>, depth: u32) -> Result<Shape, Fault>
                 }
                 value(reader, inner)?;
             }
-            return Ok(Shape::Object);
         }
         tag::ARRAY => {
             let inner = deeper(depth, start)?;
@@ -73,7 +63,7 @@ pub(super) fn value(reader: &mut Reader<'_>, depth: u32) -> Result<Shape, Fault>
         }
         _ => return Err(Fault::new(FaultCode::BadTag, start)),
     }
-    Ok(Shape::Other)
+    Ok(())
 }
 
 fn finite(number: f64, at: usize) -> Result<(), Fault> {

@@ -30,7 +30,6 @@ struct Node {
     first_ref: u32,
     kind: Kind,
     stands: Stands,
-    objects: bool,
     /// Which references follow, in this order.
     has_origin: bool,
     has_right_origin: bool,
@@ -42,7 +41,7 @@ pub(super) struct Placed {
     /// See [`super::UpdateScan::deps`].
     pub(super) deps: Vec<(u64, u32)>,
     /// See [`super::UpdateScan::unplaced_maps`].
-    pub(super) unplaced_maps: u32,
+    pub(super) unplaced_maps: Vec<(u64, u32)>,
 }
 
 /// All structs of an update, in the order of the bytes.
@@ -105,7 +104,6 @@ impl Graph {
             first_ref,
             kind: item.kind,
             stands,
-            objects: item.objects,
             has_origin: item.origin.is_some(),
             has_right_origin: item.right_origin.is_some(),
             has_parent: parent.is_some(),
@@ -134,7 +132,7 @@ impl Graph {
                         stack.push(other);
                     }
                     None => {
-                        self.settle(&mut placing, node_at)?;
+                        self.settle(&mut placing, current, node_at)?;
                         placing.advance(current);
                         // Someone waits below: look whether this was enough, before going on.
                         if stack.len() > 1 {
@@ -176,7 +174,7 @@ impl Graph {
     }
 
     /// Decides where a node stands, and whether its content may stand there.
-    fn settle(&mut self, placing: &mut Placing, node_at: usize) -> Result<(), Fault> {
+    fn settle(&mut self, placing: &mut Placing, current: usize, node_at: usize) -> Result<(), Fault> {
         let Some(&node) = self.nodes.get(node_at) else {
             return Ok(());
         };
@@ -199,18 +197,17 @@ impl Graph {
             return Err(self.fault(FaultCode::BadParent, node_at));
         }
         let stands = inherited.unwrap_or(node.stands);
-        let fits = match (stands, node.kind) {
-            (_, Kind::Collected | Kind::Deleted) => true,
-            (Stands::Entity, Kind::Map) | (Stands::Component, Kind::Any) => true,
-            (Stands::Stroke, Kind::Any) => node.objects,
-            (Stands::Outside | Stands::Nowhere, _) => true,
-            (Stands::Entity, Kind::Any) | (Stands::Component | Stands::Stroke, Kind::Map) => false,
-        };
+        // Only maps are held to an inherited place: nested, they cost a stack frame per level. A value that got to
+        // stand among entities is skipped by every reader, and refusing it here, where its origin happens to be in
+        // the same update, would let one hostile client lock out everybody who resends a state that holds it.
+        let fits = node.kind != Kind::Map || !matches!(stands, Stands::Component | Stands::Stroke);
         if !fits {
             return Err(self.fault(FaultCode::Misplaced, node_at));
         }
         if stands == Stands::Outside && node.kind == Kind::Map {
-            placing.unplaced_maps = placing.unplaced_maps.saturating_add(1);
+            placing
+                .unplaced_maps
+                .extend(placing.client_of(current).map(|client| (client, node.clock)));
         }
         if let Some(node) = self.nodes.get_mut(node_at) {
             node.stands = stands;
@@ -225,7 +222,7 @@ struct Placing {
     /// Sorted by client; empty while there are few sections.
     index: Vec<(u64, usize)>,
     deps: Vec<(u64, u32)>,
-    unplaced_maps: u32,
+    unplaced_maps: Vec<(u64, u32)>,
 }
 
 impl Placing {
@@ -251,7 +248,7 @@ impl Placing {
             sections,
             index,
             deps: Vec::new(),
-            unplaced_maps: 0,
+            unplaced_maps: Vec::new(),
         }
     }
 
@@ -260,6 +257,10 @@ impl Placing {
             .get(section)
             .filter(|s| s.next < s.end)
             .map(|s| s.next)
+    }
+
+    fn client_of(&self, section: usize) -> Option<u64> {
+        self.sections.get(section).map(|section| section.range.client)
     }
 
     fn advance(&mut self, section: usize) {

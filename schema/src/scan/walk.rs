@@ -1,7 +1,7 @@
 //! Owns the walk over the v1 bytes of an update and every rule that one struct can break alone; must not know
 //! how structs depend on each other (that is `graph`).
 
-use super::any::{self, Shape};
+use super::any;
 use super::{ClientRange, clock, distinct};
 use crate::fault::{Fault, FaultCode};
 use crate::ids::{EntityId, component_name_ok};
@@ -59,8 +59,6 @@ pub(super) struct Struct<'a> {
     pub(super) place: Place,
     pub(super) origin: Option<Id>,
     pub(super) right_origin: Option<Id>,
-    /// True when every value is an object; only then may it be a stroke.
-    pub(super) objects: bool,
     /// Where it starts in the input.
     pub(super) at: usize,
     /// The encoded values of kind `Any`, without their count.
@@ -166,7 +164,6 @@ fn read_struct<'a>(reader: &mut Reader<'a>, own: Id) -> Result<Struct<'a>, Fault
         place: Place::Inherited,
         origin: None,
         right_origin: None,
-        objects: false,
         at,
         values: &[],
     };
@@ -259,9 +256,8 @@ fn content<'a>(reader: &mut Reader<'a>, item: &mut Struct<'a>) -> Result<(), Fau
                 return Err(Fault::new(FaultCode::EmptyStruct, at));
             }
             let start = reader.pos();
-            item.objects = true;
             for _ in 0..count {
-                item.objects &= any::value(reader, 0)? == Shape::Object;
+                any::value(reader, 0)?;
             }
             item.values = reader.since(start);
         }
@@ -269,12 +265,12 @@ fn content<'a>(reader: &mut Reader<'a>, item: &mut Struct<'a>) -> Result<(), Fau
     Ok(())
 }
 
-/// Does the content fit the place the item states itself?
+/// Does the content fit the place the item states itself? A stroke may be any value: engines join it with values
+/// that inherited their place, and readers skip what is no object.
 fn fits(item: &Struct<'_>) -> Result<(), Fault> {
     let fits = match (item.place, item.kind) {
         (_, Kind::Collected | Kind::Deleted) | (Place::Inherited, _) => true,
-        (Place::Entity, Kind::Map) | (Place::Component(_), Kind::Any) => true,
-        (Place::Stroke, Kind::Any) => item.objects,
+        (Place::Entity, Kind::Map) | (Place::Component(_) | Place::Stroke, Kind::Any) => true,
         (Place::Entity, Kind::Any) | (Place::Component(_) | Place::Stroke, Kind::Map) => false,
     };
     if fits {
