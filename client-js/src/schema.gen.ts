@@ -109,4 +109,15 @@ export interface Thexr {
 export type ComponentName = keyof Thexr
 
 /** The names of all known components. */
-export const COMPONENT_NAMES = ['holdable', 'light', 'material', 'name', 'parent', 'shape', 'spawn', 'text', 'transform', 'whiteboard'] as const satisfies readonly ComponentName[]
+export const COMPONENT_NAMES = [
+  'holdable',
+  'light',
+  'material',
+  'name',
+  'parent',
+  'shape',
+  'spawn',
+  'text',
+  'transform',
+  'whiteboard',
+] as const satisfies readonly ComponentName[]

@@ -31,7 +31,7 @@ fn sorted(value: Value) -> Value {
 }
 
 /// The same as TypeScript: an interface `Thexr` with every component, and one type per structure. Made from the
-/// JSON Schema, so that the two cannot disagree.
+/// JSON Schema, so that the two cannot disagree; laid out as prettier would.
 pub fn typescript() -> String {
     let schema = json_schema();
     let mut out = String::from(
@@ -48,15 +48,11 @@ pub fn typescript() -> String {
     }
     declare(&mut out, "Thexr", &schema, false);
     out.push_str("\n/** The name of a known component. */\nexport type ComponentName = keyof Thexr\n");
-    let names: Vec<String> = properties(&schema)
-        .keys()
-        .map(|name| format!("'{name}'"))
-        .collect();
-    let _ = writeln!(
-        out,
-        "\n/** The names of all known components. */\nexport const COMPONENT_NAMES = [{}] as const satisfies readonly ComponentName[]",
-        names.join(", ")
-    );
+    out.push_str("\n/** The names of all known components. */\nexport const COMPONENT_NAMES = [\n");
+    for name in properties(&schema).keys() {
+        let _ = writeln!(out, "  '{name}',");
+    }
+    out.push_str("] as const satisfies readonly ComponentName[]\n");
     out
 }
 
