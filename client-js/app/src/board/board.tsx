@@ -9,7 +9,7 @@ import { toast } from '../ui/toast.js'
 import { listenToKeys } from './keys.js'
 import { listenToPointers } from './pointer.js'
 import { createSurface, readInk, renderPicture, type Surface } from './surface.js'
-import { Toolbar, ZoomBar } from './toolbar.js'
+import { Toolbar, ViewBar } from './toolbar.js'
 import { tools } from './tools.js'
 
 /** The board every space starts with. Its entity is made with the first stroke. */
@@ -31,11 +31,13 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
   }, [board])
 
   const failed = (error: unknown) => toast({ text: error instanceof Error ? error.message : String(error), tone: 'bad' })
+  // Ink goes into the history of the space, so that one undo takes back whatever came last.
+  const commit = (write: () => void) => space.transact(write)
   const current = useRef({ begin: (): BoardHandle | null => null })
   current.current.begin = () => {
     if (space.readOnly) return null
-    if (!space.entities.has(id)) {
-      // Ink without an entity is swept as an orphan. The entity is not something to undo.
+    if (space.entities.get(id)?.get('whiteboard') === undefined) {
+      // Ink without an entity is swept as an orphan, so undoing my first stroke must not take the entity along.
       space.transact(() => space.entities.create({ whiteboard: {} }, { id }), { undo: false })
     }
     return board
@@ -51,7 +53,7 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
       setFailure(error instanceof Error ? error.message : String(error))
       return
     }
-    const hands = { canvas: above, surface: made, begin: () => current.current.begin(), failed }
+    const hands = { canvas: above, surface: made, begin: () => current.current.begin(), commit, failed }
     const offs = [listenToPointers(hands), listenToKeys(hands)]
     setSurface(made)
     return () => { offs.forEach((off) => off()); made.destroy() }
@@ -63,7 +65,7 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
   const count = board.strokes.length
   const clear = () => {
     try {
-      board.clear()
+      commit(() => board.clear())
       offerUndo(space, 'Board cleared.')
     } catch (error) {
       failed(error)
@@ -82,7 +84,7 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
   }
 
   return (
-    <main class="board" aria-label="Whiteboard">
+    <section class="board" aria-label="Whiteboard">
       <canvas ref={base} class="board-ink" aria-hidden="true" />
       <canvas ref={wet} class="board-canvas" data-testid="board-canvas" data-tool={tool} data-strokes={count} tabIndex={0} role="application" aria-roledescription="whiteboard"
         aria-label={`Whiteboard, ${count === 1 ? '1 stroke' : `${count} strokes`}`} aria-describedby="board-help" />
@@ -91,9 +93,9 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
       {count === 0 && !failure && (
         <p class="board-hint" data-testid="board-empty">{space.readOnly ? 'Nothing has been drawn here yet.' : 'Draw here. Everybody in this space sees it.'}</p>
       )}
-      {surface && <Toolbar readOnly={space.readOnly} empty={count === 0} clear={clear} save={save} />}
-      {surface && <ZoomBar zoom={zoom} surface={surface} />}
-    </main>
+      {surface && <Toolbar readOnly={space.readOnly} />}
+      {surface && <ViewBar zoom={zoom} surface={surface} readOnly={space.readOnly} empty={count === 0} clear={clear} save={save} />}
+    </section>
   )
 }
 

@@ -30,5 +30,7 @@ export function shown(color: string, dark: boolean): string {
   if (!rgb) return dark ? '#e8eaee' : '#1d2129' // not a colour we draw; a stranger may have stored anything
   const bright = luminance(rgb)
   const vanishes = dark ? bright < 0.045 : bright > 0.85
-  return vanishes ? `rgb(${rgb.map((each) => 255 - Math.round(each * 0.8)).join(' ')})` : color
+  if (!vanishes) return color
+  // The other end of the scale, with a trace of the hue it had.
+  return `rgb(${rgb.map((each) => Math.round(dark ? Math.min(255, 212 + each * 0.7) : each * 0.2)).join(' ')})`
 }

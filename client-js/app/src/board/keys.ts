@@ -10,6 +10,7 @@ interface KeyOptions {
   canvas: HTMLCanvasElement
   surface: Surface
   begin: () => Board | null
+  commit: (write: () => void) => void
   failed: (error: unknown) => void
 }
 
@@ -17,17 +18,18 @@ const stepPx = 8
 const farPx = 48
 const ways: Record<string, readonly [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
 
-export function listenToKeys({ canvas, surface, begin, failed }: KeyOptions): () => void {
+export function listenToKeys({ canvas, surface, begin, commit, failed }: KeyOptions): () => void {
   let cross: [number, number] | null = null
   let pen: StrokePen | null = null
   let points: Point[] = []
   let style = { color: '', size: 4 }
 
   function lift(keep: boolean) {
-    if (!pen) return
+    const old = pen
+    if (!old) return
     try {
-      if (keep) pen.end()
-      else pen.cancel()
+      if (keep) commit(() => old.end())
+      else old.cancel()
     } catch (error) {
       failed(error)
     }
@@ -51,7 +53,7 @@ export function listenToKeys({ canvas, surface, begin, failed }: KeyOptions): ()
       if (!board) return
       if (tools.get().tool === 'eraser') {
         const found = surface.hit(...cross, ...cross, 8 / surface.camera.zoom)
-        if (found.length > 0) board.erase(...found)
+        if (found.length > 0) commit(() => board.erase(...found))
         say(found.length === 0 ? 'Nothing here to erase.' : `${found.length} erased.`)
         return
       }

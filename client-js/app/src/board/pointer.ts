@@ -9,6 +9,8 @@ export interface PointerOptions {
   surface: Surface
   /** The board to draw on; makes its entity when there is none yet. Null when the space is read only. */
   begin: () => Board | null
+  /** Wraps what changes the document. */
+  commit: (write: () => void) => void
   failed: (error: unknown) => void
 }
 
@@ -23,7 +25,7 @@ type Act =
 const pinchPoints = 12
 const eraserReachPx = 8
 
-export function listenToPointers({ canvas, surface, begin, failed }: PointerOptions): () => void {
+export function listenToPointers({ canvas, surface, begin, commit, failed }: PointerOptions): () => void {
   let act: Act = { kind: 'none' }
   let penSeen = false
   let spaceHeld = false
@@ -40,10 +42,10 @@ export function listenToPointers({ canvas, surface, begin, failed }: PointerOpti
     canvas.removeAttribute('data-act')
     try {
       if (old.kind === 'draw') {
-        if (keep) old.pen.end()
+        if (keep) commit(() => old.pen.end())
         else old.pen.cancel()
       }
-      if (old.kind === 'erase' && keep && old.hit.size > 0) old.board.erase(...old.hit)
+      if (old.kind === 'erase' && keep && old.hit.size > 0) commit(() => old.board.erase(...old.hit))
     } catch (error) {
       failed(error)
     }

@@ -11,20 +11,12 @@ const names: readonly [tool: ToolName, icon: IconName, label: string, key: strin
   ['hand', 'hand', 'Move the paper', 'H'],
 ]
 
-interface Props {
-  readOnly: boolean
-  empty: boolean
-  clear: () => void
-  save: () => void
-}
-
-export function Toolbar({ readOnly, empty, clear, save }: Props) {
+export function Toolbar({ readOnly }: { readOnly: boolean }) {
   const { tool, color, size } = tools.use()
   const dark = useMedia('(prefers-color-scheme: dark)')
+  if (readOnly) return null
   return (
     <div class="toolbar" role="toolbar" aria-label="Drawing tools" data-testid="board-tools">
-      {!readOnly && (
-        <>
           <div class="group" role="group" aria-label="Tool">
             {names.map(([name, icon, label, key]) => (
               <button key={name} class="icon-button" data-testid={`tool-${name}`} aria-label={label} title={`${label} (${key})`} aria-pressed={tool === name} onClick={() => pick({ tool: name })}><Icon name={icon} /></button>
@@ -41,19 +33,25 @@ export function Toolbar({ readOnly, empty, clear, save }: Props) {
               <button key={each} class="nib" data-testid={`size-${each}`} aria-label={`Size ${each}`} title={`Size ${each} ([ and ])`} aria-pressed={size === each} style={{ '--nib': `${3 + Math.sqrt(each) * 2.6}px` }} onClick={() => pick({ size: each })} />
             ))}
           </div>
-        </>
-      )}
-      <div class="group" role="group" aria-label="Board">
-        <button class="icon-button" data-testid="export" aria-label="Save as PNG" title="Save as PNG" disabled={empty} onClick={save}><Icon name="download" /></button>
-        {!readOnly && <button class="icon-button" data-testid="clear" aria-label="Clear the board" title="Clear the board" disabled={empty} onClick={clear}><Icon name="trash" /></button>}
-      </div>
     </div>
   )
 }
 
-export function ZoomBar({ zoom, surface }: { zoom: number; surface: Surface }) {
+interface ViewProps {
+  zoom: number
+  surface: Surface
+  readOnly: boolean
+  empty: boolean
+  clear: () => void
+  save: () => void
+}
+
+export function ViewBar({ zoom, surface, readOnly, empty, clear, save }: ViewProps) {
   return (
-    <div class="zoom-bar" role="toolbar" aria-label="Zoom">
+    <div class="view-bar" role="toolbar" aria-label="View">
+      <button class="icon-button" data-testid="export" aria-label="Save as PNG" title="Save as PNG" disabled={empty} onClick={save}><Icon name="download" /></button>
+      {!readOnly && <button class="icon-button" data-testid="clear" aria-label="Clear the board" title="Clear the board" disabled={empty} onClick={clear}><Icon name="trash" /></button>}
+      <span class="bar-line" />
       <button class="icon-button" data-testid="zoom-out" aria-label="Zoom out" title="Zoom out (−)" onClick={() => surface.zoom(0.8)}><Icon name="minus" /></button>
       <button class="zoom-text" data-testid="zoom-fit" aria-label={`Zoom ${Math.round(zoom * 100)} %, fit`} title="Show everything (0)" onClick={() => surface.fit()}>{Math.round(zoom * 100)}%</button>
       <button class="icon-button" data-testid="zoom-in" aria-label="Zoom in" title="Zoom in (+)" onClick={() => surface.zoom(1.25)}><Icon name="add" /></button>

@@ -69,8 +69,8 @@ export function Home() {
               <input type="search" placeholder="Search" value={filter} data-testid="search" onInput={(event) => setFilter(event.currentTarget.value)} />
             </label>
           )}
-          {(items.length > 0 || list.state === 'failed') && (
-            <button class="primary" data-testid="new-space" onClick={() => setNaming(true)} disabled={naming}><Icon name="add" /> New space</button>
+          {!naming && (items.length > 0 || list.state === 'failed') && (
+            <button class="primary" data-testid="new-space" onClick={() => setNaming(true)}><Icon name="add" /> New space</button>
           )}
         </div>
         {naming && <NewSpace close={() => setNaming(false)} />}

@@ -50,9 +50,8 @@ export function Closed({ id, error, reconnect, again }: Props) {
   const [title, text] = reasons[error.code] ?? ['The server closed the connection', error.help || 'It will not be dialled again by itself.']
   const wantsToken = error.code === 'DENIED' || error.code === 'TOKEN'
   return (
-    <main class="panel full" data-testid="closed" role="alert">
-      <h1>{title}</h1>
-      <p>{text}</p>
+    <main class="panel full" data-testid="closed">
+      <div role="alert"><h1>{title}</h1><p>{text}</p></div>
       <p class="fine">{id}{error.closeCode ? ` · code ${error.closeCode}` : ''}{error.message ? ` · ${error.message}` : ''}</p>
       {wantsToken && <TokenForm done={again} />}
       <div class="row">

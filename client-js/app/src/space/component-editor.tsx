@@ -3,16 +3,19 @@ import { useState } from 'preact/hooks'
 import { Icon } from '../ui/icon.js'
 import { toast } from '../ui/toast.js'
 import { Fields, hasFields } from './fields.js'
+import type { AppEntity } from './room.js'
 
 interface Props {
   name: string
   value: unknown
   readOnly: boolean
+  /** What a reference may point to. */
+  among: readonly AppEntity[]
   set: (value: unknown) => void
   remove: () => void
 }
 
-export function ComponentEditor({ name, value, readOnly, set, remove }: Props) {
+export function ComponentEditor({ name, value, readOnly, among, set, remove }: Props) {
   const [raw, setRaw] = useState(false)
   const [error, setError] = useState('')
   const asJson = raw || !hasFields(value)
@@ -46,7 +49,7 @@ export function ComponentEditor({ name, value, readOnly, set, remove }: Props) {
       </header>
       {asJson
         ? <JsonEditor name={name} value={value} readOnly={readOnly} write={write} fail={setError} failed={error !== ''} />
-        : <Fields name={name} value={value} readOnly={readOnly} write={write} fail={setError} />}
+        : <Fields name={name} value={value} readOnly={readOnly} among={among} write={write} fail={setError} />}
       {error && <p class="error" role="alert" id={`error-${name}`} data-testid="component-error">{error}</p>}
     </section>
   )

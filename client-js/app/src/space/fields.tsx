@@ -1,10 +1,12 @@
 // Editors by the shape of a value: vectors, rotations, colours, choices, numbers, switches, text.
 import { TextField } from '../ui/text-field.js'
 import { toDegrees, toQuaternion } from './rotation.js'
-import { choices } from './vocabulary.js'
+import type { AppEntity } from './room.js'
+import { choices, labelOf } from './vocabulary.js'
 
 interface Props {
   name: string
+  among?: readonly AppEntity[]
   value: unknown
   readOnly: boolean
   write: (value: unknown) => boolean
@@ -20,9 +22,13 @@ const isSimple = (value: unknown): boolean => ['string', 'number', 'boolean'].in
 
 /** Whether every part of the value has an editor. The rest is edited as JSON. */
 export const hasFields = (value: unknown): boolean =>
-  isSimple(value) || (isPlain(value) && Object.values(value).every((each) => isSimple(each)))
+  isSimple(value) || (isPlain(value) && Object.values(value).every(hasFields))
 
-export function Fields({ name, value, readOnly, write, fail }: Props) {
+export function Fields({ name, value, among, readOnly, write, fail }: Props) {
+  if (among && among.length > 0 && typeof value === 'string') {
+    const options = among.map((each) => ({ value: each.id, text: `${labelOf(each)} · ${each.id.slice(0, 6)}` }))
+    return <Choice label={name} value={value} options={options} readOnly={readOnly} write={write} />
+  }
   if (!isPlain(value)) return <Field path={name} label={name} value={value} readOnly={readOnly} write={write} fail={fail} />
   const entries = Object.entries(value)
   if (entries.length === 0) return <p class="fine">No settings. Being there is enough.</p>
@@ -46,6 +52,9 @@ interface FieldProps {
 }
 
 function Field({ path, label, value, readOnly, write, fail }: FieldProps) {
+  if (isPlain(value)) {
+    return <fieldset class="nested"><legend>{label}</legend><Fields name={path} value={value} readOnly={readOnly} write={write} fail={fail} /></fieldset>
+  }
   if (isVector(value)) {
     if (label === 'rot' && value.length === 4) {
       return <Vector label={label} unit="°" value={toDegrees(value)} readOnly={readOnly} fail={fail} write={(next) => write(toQuaternion(next))} step="15" />
@@ -53,7 +62,7 @@ function Field({ path, label, value, readOnly, write, fail }: FieldProps) {
     return <Vector label={label} value={value} readOnly={readOnly} write={write} fail={fail} step="0.1" />
   }
   if (typeof value === 'number') {
-    return <NumberField label={label} value={value} readOnly={readOnly} write={write} fail={fail} step="any" />
+    return <NumberField class="inline" label={label} value={value} readOnly={readOnly} write={write} fail={fail} step="any" />
   }
   if (typeof value === 'boolean') {
     return (
@@ -76,17 +85,30 @@ function Field({ path, label, value, readOnly, write, fail }: FieldProps) {
   }
   const few = choices[path]
   if (few) {
-    const all = few.includes(text) ? few : [text, ...few]
-    return (
-      <label class="field inline">
-        <span class="field-name">{label}</span>
-        <select class="grow" disabled={readOnly} onChange={(event) => write(event.currentTarget.value)}>
-          {all.map((each) => <option key={each} value={each} selected={each === text}>{each}</option>)}
-        </select>
-      </label>
-    )
+    return <Choice label={label} value={text} options={few.map((each) => ({ value: each, text: each }))} readOnly={readOnly} write={write} />
   }
   return <TextField class="inline" label={label} value={text} disabled={readOnly} commit={write} testid={`field-${path}`} />
+}
+
+interface ChoiceProps {
+  label: string
+  value: string
+  options: readonly { value: string; text: string }[]
+  readOnly: boolean
+  write: (value: unknown) => boolean
+}
+
+function Choice({ label, value, options, readOnly, write }: ChoiceProps) {
+  // A value that is not among the options is still the value.
+  const all = options.some((each) => each.value === value) ? options : [{ value, text: value || 'None' }, ...options]
+  return (
+    <label class="field inline">
+      <span class="field-name">{label}</span>
+      <select class="grow" disabled={readOnly} onChange={(event) => write(event.currentTarget.value)}>
+        {all.map((each) => <option key={each.value} value={each.value} selected={each.value === value}>{each.text}</option>)}
+      </select>
+    </label>
+  )
 }
 
 interface VectorProps {
@@ -113,6 +135,7 @@ function Vector({ label, value, unit, step, readOnly, write, fail }: VectorProps
 
 interface NumberProps {
   label: string
+  class?: string
   name?: string
   value: number
   step: string
@@ -121,9 +144,9 @@ interface NumberProps {
   fail: (error: string) => void
 }
 
-function NumberField({ label, name, value, step, readOnly, write, fail }: NumberProps) {
+function NumberField({ label, class: look, name, value, step, readOnly, write, fail }: NumberProps) {
   return (
-    <TextField class="number" type="number" step={step} label={label} value={String(Math.round(value * 1e4) / 1e4)} disabled={readOnly}
+    <TextField class={look ?? 'number'} type="number" step={step} label={label} value={String(Math.round(value * 1e4) / 1e4)} disabled={readOnly}
       testid={`field-${(name ?? label).replace(' ', '-')}`}
       commit={(text) => {
         const next = Number(text)

@@ -6,7 +6,9 @@ import { toast } from '../ui/toast.js'
 import { ComponentEditor } from './component-editor.js'
 import { removeEntity } from './outline.js'
 import type { AppEntity, AppSpace } from './room.js'
-import { labelOf, starters } from './vocabulary.js'
+import { componentOrder, labelOf, starterOf } from './vocabulary.js'
+
+const none: readonly AppEntity[] = []
 
 interface Props {
   space: AppSpace
@@ -27,7 +29,7 @@ export function Inspector({ space, chosen, choose }: Props) {
   const entity = chosen === null ? undefined : space.entities.get(chosen)
 
   return (
-    <aside class="inspector" aria-label="Inspector" data-testid="inspector">
+    <section class="inspector" aria-label="Inspector" data-testid="inspector">
       <header>
         <h2 id="inspector" tabIndex={-1}>{entity ? labelOf(entity) : 'Inspector'}</h2>
         <span class="grow" />
@@ -41,28 +43,34 @@ export function Inspector({ space, chosen, choose }: Props) {
       {!entity && (chosen === null
         ? <p class="none">Choose an entity in the outline to see its components.</p>
         : <p class="none">This entity was deleted.</p>)}
-    </aside>
+    </section>
   )
 }
 
 function Components({ space, entity }: { space: AppSpace; entity: AppEntity }) {
   const components = entity.toJSON()
-  const order = Object.keys(starters)
-  const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length)
+  const others = [...space.entities].filter((each) => each.id !== entity.id)
+  const rank = (name: string) => (componentOrder.includes(name) ? componentOrder.indexOf(name) : componentOrder.length)
   const names = Object.keys(components).sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
   return (
     <div class="components">
       <p class="fine mono">{entity.id}</p>
       {names.map((name) => (
-        <ComponentEditor key={name} name={name} value={components[name]} readOnly={space.readOnly}
+        <ComponentEditor key={name} name={name} value={components[name]} readOnly={space.readOnly} among={name === 'parent' ? others : none}
           set={(value) => { entity.set(name, value) }} remove={() => { entity.remove(name) }} />
       ))}
-      {!space.readOnly && <AddComponent taken={names} add={(name, value) => { entity.set(name, value) }} />}
+      {!space.readOnly && <AddComponent taken={names} others={others} add={(name, value) => { entity.set(name, value) }} />}
     </div>
   )
 }
 
-function AddComponent({ taken, add }: { taken: readonly string[]; add: (name: string, value: unknown) => void }) {
+interface AddProps {
+  taken: readonly string[]
+  others: readonly AppEntity[]
+  add: (name: string, value: unknown) => void
+}
+
+function AddComponent({ taken, others, add }: AddProps) {
   const [open, setOpen] = useState(false)
   const [name, setName] = useState('')
   const [error, setError] = useState('')
@@ -70,7 +78,7 @@ function AddComponent({ taken, add }: { taken: readonly string[]; add: (name: st
 
   const put = (wanted: string) => {
     try {
-      add(wanted, structuredClone(starters[wanted] ?? {}))
+      add(wanted, starterOf(wanted, others))
       setOpen(false)
       setName('')
       toast({ text: `${wanted} added.` })
@@ -89,7 +97,7 @@ function AddComponent({ taken, add }: { taken: readonly string[]; add: (name: st
   return (
     <form class="add-form" onSubmit={submit} onKeyDown={(event) => { if (event.key === 'Escape') { event.stopPropagation(); setOpen(false) } }}>
       <div class="chips">
-        {Object.keys(starters).filter((each) => !taken.includes(each)).map((each) => (
+        {componentOrder.filter((each) => !taken.includes(each) && (each !== 'parent' || others.length > 0)).map((each) => (
           <button key={each} type="button" class="chip" data-testid={`add-${each}`} onClick={() => put(each)}>{each}</button>
         ))}
       </div>

@@ -1,19 +1,12 @@
 // Every entity of the space as a tree of real DOM nodes: whatever the canvas can do, this can do by keyboard.
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useMemo, useRef, useState } from 'preact/hooks'
 import { useChanges } from '../ui/hooks.js'
 import { Icon } from '../ui/icon.js'
-import { isTyping } from '../ui/shortcuts.js'
 import { toast } from '../ui/toast.js'
 import type { AppEntity, AppSpace } from './room.js'
-import { iconOf, kinds, labelOf, parentOf } from './vocabulary.js'
-
-interface Row {
-  entity: AppEntity
-  level: number
-  children: number
-  place: number
-  peers: number
-}
+import { NewEntity } from './new-entity.js'
+import { rowsOf, type Row } from './tree.js'
+import { iconOf, labelOf } from './vocabulary.js'
 
 interface Props {
   space: AppSpace
@@ -79,7 +72,7 @@ export function Outline({ space, chosen, choose }: Props) {
   }
 
   return (
-    <aside class="outline" aria-label="Outline" data-testid="outline">
+    <section class="outline" aria-label="Outline" data-testid="outline">
       <header>
         <h2>Outline</h2>
         <span class="fine">{space.entities.size || ''}</span>
@@ -115,56 +108,7 @@ export function Outline({ space, chosen, choose }: Props) {
       {rows.length === 0 && (filter
         ? <p class="none">Nothing matches “{filter}”.</p>
         : <p class="none" data-testid="outline-empty">Nothing here yet. Press N to add the first entity.</p>)}
-    </aside>
-  )
-}
-
-function NewEntity({ space, made }: { space: AppSpace; made: (id: string) => void }) {
-  const [open, setOpen] = useState(false)
-  const box = useRef<HTMLDivElement>(null)
-  const button = useRef<HTMLButtonElement>(null)
-  useEffect(() => {
-    const key = (event: KeyboardEvent) => {
-      if (event.key.toLowerCase() !== 'n' || event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector('dialog[open]')) return
-      event.preventDefault()
-      setOpen(true)
-    }
-    const outside = (event: Event) => { if (!box.current?.contains(event.target as Node)) setOpen(false) }
-    addEventListener('keydown', key)
-    addEventListener('pointerdown', outside)
-    return () => { removeEventListener('keydown', key); removeEventListener('pointerdown', outside) }
-  }, [])
-  useEffect(() => { if (open) box.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus() }, [open])
-
-  const onKey = (event: KeyboardEvent) => {
-    const items = [...(box.current?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])]
-    const at = items.indexOf(document.activeElement as HTMLElement)
-    if (event.key === 'Escape') { event.preventDefault(); setOpen(false); button.current?.focus() }
-    else if (event.key === 'ArrowDown') { event.preventDefault(); items[(at + 1) % items.length]?.focus() }
-    else if (event.key === 'ArrowUp') { event.preventDefault(); items.at(at - 1)?.focus() }
-    else if (event.key === 'Tab') setOpen(false)
-  }
-  const make = (index: number) => {
-    const kind = kinds[index]
-    if (!kind) return
-    setOpen(false)
-    try {
-      made(space.entities.create(kind.components).id)
-    } catch (error) {
-      toast({ text: error instanceof Error ? error.message : String(error), tone: 'bad' })
-    }
-  }
-  return (
-    <div class="menu-box" ref={box} onKeyDown={onKey}>
-      <button ref={button} class="icon-button" data-testid="new-entity" aria-label="New entity" title="New entity (N)" aria-haspopup="menu" aria-expanded={open} onClick={() => setOpen(!open)}><Icon name="add" /></button>
-      {open && (
-        <div class="menu" role="menu" aria-label="New entity">
-          {kinds.map((kind, index) => (
-            <button key={kind.name} role="menuitem" tabIndex={-1} data-testid={`new-${kind.name.toLowerCase()}`} onClick={() => make(index)}><Icon name={kind.icon} /> {kind.name}</button>
-          ))}
-        </div>
-      )}
-    </div>
+    </section>
   )
 }
 
@@ -187,40 +131,4 @@ export function offerUndo(space: AppSpace, text: string): void {
   const close = toast({ text, action: { label: 'Undo', run: () => { off.abort(); space.history.undo() } } })
   // The delete itself reports a change as well, possibly after this call.
   setTimeout(() => space.history.on('change', () => { close(); off.abort() }, { signal: off.signal }), 0)
-}
-
-function rowsOf(entities: AppEntity[], filter: string, shut: ReadonlySet<string>): Row[] {
-  const needle = filter.trim().toLowerCase()
-  if (needle) {
-    const found = entities.filter((each) => `${labelOf(each)} ${each.id} ${Object.keys(each.toJSON()).join(' ')}`.toLowerCase().includes(needle))
-    return found.map((entity, index) => ({ entity, level: 1, children: 0, place: index + 1, peers: found.length }))
-  }
-  const known = new Set(entities.map((each) => each.id))
-  const under = new Map<string, AppEntity[]>()
-  for (const entity of entities) {
-    const parent = parentOf(entity)
-    const key = parent !== undefined && known.has(parent) && parent !== entity.id ? parent : ''
-    const list = under.get(key)
-    if (list) list.push(entity)
-    else under.set(key, [entity])
-  }
-  const rows: Row[] = []
-  const seen = new Set<string>()
-  const walk = (key: string, level: number) => {
-    const list = under.get(key) ?? []
-    list.forEach((entity, index) => {
-      if (seen.has(entity.id)) return
-      seen.add(entity.id)
-      rows.push({ entity, level, children: under.get(entity.id)?.length ?? 0, place: index + 1, peers: list.length })
-      if (!shut.has(entity.id)) walk(entity.id, level + 1)
-      else hide(entity.id)
-    })
-  }
-  const hide = (key: string) => {
-    for (const entity of under.get(key) ?? []) if (!seen.has(entity.id)) { seen.add(entity.id); hide(entity.id) }
-  }
-  walk('', 1)
-  // Two entities can each claim the other as parent. Neither may vanish from the list.
-  for (const entity of entities) if (!seen.has(entity.id)) rows.push({ entity, level: 1, children: 0, place: 1, peers: 1 })
-  return rows
 }

@@ -1,15 +1,19 @@
 // The space: top bar, outline, whiteboard, inspector, and what replaces them when there is no space.
 import { useEffect, useState } from 'preact/hooks'
-import { Board } from '../board/board.js'
 import { isTyping } from '../ui/shortcuts.js'
+import { lazy } from '../ui/lazy.js'
 import { clearToasts } from '../ui/toast.js'
 import { useChanges, useMedia } from '../ui/hooks.js'
 import { Closed, Missing } from './closed.js'
-import { Inspector } from './inspector.js'
 import { Outline } from './outline.js'
 import { useRoom, type Room } from './room.js'
 import { StatusStrip } from './status.js'
 import { TopBar } from './top-bar.js'
+
+const board = lazy(() => import('../board/board.js').then((file) => file.Board))
+const inspector = lazy(() => import('./inspector.js').then((file) => file.Inspector))
+board.fetch()
+inspector.fetch()
 
 export function SpacePage({ id }: { id: string }) {
   const { room, create, again } = useRoom(id)
@@ -51,12 +55,13 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
   return (
     <div class={`space ${chosen ? 'has-choice' : ''}`}>
       <TopBar room={room} />
+      <main class="contents">
       <StatusStrip space={space} storageFailed={room.storageFailed} ready={ready} />
       {ready ? (
         <>
           {showOutline && <Outline space={space} chosen={chosen} choose={choose} />}
-          {showBoard && <Board space={space} chosen={chosen} />}
-          {(chosen || !phone) && <Inspector space={space} chosen={chosen} choose={choose} />}
+          {showBoard && <board.Part class="board" space={space} chosen={chosen} />}
+          {(chosen || !phone) && <inspector.Part class="inspector" space={space} chosen={chosen} choose={choose} />}
         </>
       ) : (
         <div class="space-loading" data-testid="space-loading">
@@ -66,6 +71,7 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
           <div class="skeleton" aria-hidden="true" /><div class="skeleton" aria-hidden="true" /><div class="skeleton" aria-hidden="true" />
         </div>
       )}
+      </main>
       {phone && (
         <nav class="tabs" aria-label="Views">
           <button aria-current={tab === 'board' ? 'page' : undefined} onClick={() => setTab('board')}>Board</button>

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { ApiError, createSpace, getSpace, type SpaceInfo } from '../api.js'
 import { validId } from '../route.js'
 import { readToken } from '../token.js'
+import { check } from './check.js'
 
 export type Components = Record<string, unknown>
 export type AppSpace = Space<Schema<Components>>
@@ -31,7 +32,7 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
     }
     const asking = new AbortController()
     // Paused first: dialling a space brings it into being, and a mistyped link should not.
-    const space: AppSpace = connect<Schema<Components>>(location.origin, id, { autoConnect: false, token: () => readToken(), warnOnUnload: true })
+    const space: AppSpace = connect<Schema<Components>>(location.origin, id, { autoConnect: false, token: () => readToken(), schema: { check } })
     window.thexr = { space }
     const patch = (next: Partial<Extract<Room, { state: 'open' }>>) =>
       setRoom((old) => (old?.state === 'open' ? { ...old, ...next } : old))
@@ -47,6 +48,9 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
         else space.connect() // no answer: the local copy may still be worth showing
       },
     )
+    addEventListener('beforeunload', (event) => {
+      if (space.saveState === 'unsaved' && space.pending > 0) event.preventDefault()
+    }, { signal: asking.signal })
     return () => {
       asking.abort()
       if (window.thexr?.space === space) delete window.thexr

@@ -22,29 +22,33 @@ export function SavePill({ space }: { space: AppSpace }) {
     space.doc.on('update', changed)
     return () => space.doc.off('update', changed)
   }, [space])
+  useChanges((changed) => space.on('status', changed), [space])
   const { saveState: state, pending } = space
-  useSaidSave(state)
+  useSaidSave(state, pending)
   const count = state !== 'saved' && pending > 0 ? pending.toLocaleString() : ''
+  // Nothing written and nothing confirmed yet is no reason to alarm anybody.
+  const fresh = state === 'unsaved' && pending === 0
   return (
-    <span class={`pill save-${state}`} data-testid="save-pill" data-state={state} title={saveHelp[state]}>
+    <span class={`pill save-${pending === 0 && state !== 'saved' ? 'fresh' : state}`} data-testid="save-pill" data-state={state} data-pending={pending} title={fresh ? undefined : saveHelp[state]}>
       <span class="light" aria-hidden="true" />
-      <span class="pill-text">{saveTexts[state]}</span>
+      <span class="pill-text">{fresh ? 'No changes' : saveTexts[state]}</span>
       {count && <span class="count">{count}<span class="sr"> pending</span></span>}
     </span>
   )
 }
 
 /** Says the save state when it lasts, not with every stroke. */
-function useSaidSave(state: SaveState) {
+function useSaidSave(state: SaveState, pending: number) {
+  const idle = pending === 0
   const said = useRef<SaveState>('saved')
   useEffect(() => {
-    if (state === 'saving' || state === said.current) return
+    if (state === 'saving' || state === said.current || (state !== 'saved' && idle)) return
     const timer = setTimeout(() => {
       said.current = state
       say(`${saveTexts[state]}. ${saveHelp[state]}`)
     }, 1000)
     return () => clearTimeout(timer)
-  }, [state])
+  }, [state, idle])
 }
 
 export function Connection({ space }: { space: AppSpace }) {
@@ -86,7 +90,7 @@ export function StatusStrip({ space, storageFailed, ready }: StripProps) {
   const wait = status.state === 'offline' && status.retryAt !== null ? Math.ceil((status.retryAt - now) / 1000) : 0
   const why = status.state === 'offline' && status.cause === 'token' ? 'No access token' : status.state === 'offline' && status.cause === 'server' ? 'The server is busy' : 'Offline'
   return (
-    <div class="strips">
+    <section class="strips" aria-label="Trouble">
       {lost && (
         <div class="strip" data-testid="offline">
           <span>{[why, kept, wait > 0 ? `retry in ${wait} s` : ''].filter(Boolean).join(', ')}</span>
@@ -99,6 +103,6 @@ export function StatusStrip({ space, storageFailed, ready }: StripProps) {
           <span>This browser keeps no copy{ready ? '' : ' of the space'}. You can work, but changes that are not saved are lost with the tab.</span>
         </div>
       )}
-    </div>
+    </section>
   )
 }

@@ -1,21 +1,29 @@
 // What this page knows about components: how to start one, and what to call an entity that has it.
+// The names and their shapes are those of schema.gen.ts.
 import type { IconName } from '../ui/icon.js'
 import type { AppEntity, Components } from './room.js'
 
 const still = { pos: [0, 1, 0], rot: [0, 0, 0, 1], scale: [1, 1, 1] }
 
-/** First values, in the order they are offered. */
-export const starters: Readonly<Record<string, unknown>> = {
+const starters: Components = {
+  name: 'Something',
   transform: still,
   shape: { kind: 'box' },
   material: { color: '#5b8def' },
-  text: { value: 'Hello' },
+  text: { value: 'Hello', size: 0.2 },
   light: { kind: 'point', color: '#ffffff', intensity: 1 },
-  parent: { id: '' },
-  holdable: {},
+  parent: '',
   whiteboard: {},
-  spawn: {},
+  holdable: {},
+  spawn: { radius: 1 },
 }
+
+/** The known components, in the order they are shown and offered. */
+export const componentOrder: readonly string[] = Object.keys(starters)
+
+/** The first value of a component. A parent has to be somebody. */
+export const starterOf = (name: string, others: readonly AppEntity[]): unknown =>
+  name === 'parent' ? (others[0]?.id ?? '') : structuredClone(starters[name] ?? {})
 
 export interface Kind {
   name: string
@@ -24,9 +32,9 @@ export interface Kind {
 }
 
 export const kinds: readonly Kind[] = [
-  { name: 'Box', icon: 'box', components: { transform: still, shape: { kind: 'box' }, material: { color: '#5b8def' } } },
+  { name: 'Box', icon: 'box', components: { transform: still, shape: starters.shape, material: starters.material } },
   { name: 'Sphere', icon: 'sphere', components: { transform: still, shape: { kind: 'sphere' }, material: { color: '#e0729a' } } },
-  { name: 'Text', icon: 'text', components: { transform: still, text: { value: 'Hello' } } },
+  { name: 'Text', icon: 'text', components: { transform: still, text: starters.text } },
   { name: 'Light', icon: 'light', components: { transform: still, light: starters.light } },
   { name: 'Whiteboard', icon: 'board', components: { transform: still, whiteboard: {} } },
   { name: 'Empty', icon: 'dot', components: { transform: still } },
@@ -34,43 +42,37 @@ export const kinds: readonly Kind[] = [
 
 /** Choices for a text field whose values are few. */
 export const choices: Readonly<Record<string, readonly string[]>> = {
-  'shape.kind': ['box', 'sphere', 'cylinder', 'plane', 'capsule', 'cone', 'ground'],
-  'light.kind': ['point', 'directional', 'spot', 'ambient'],
+  'shape.kind': ['box', 'sphere', 'cylinder', 'plane', 'capsule', 'ground', 'cone'],
+  'light.kind': ['ambient', 'directional', 'point', 'spot'],
 }
 
 export function iconOf(entity: AppEntity): IconName {
   if (entity.get('whiteboard') !== undefined) return 'board'
   if (entity.get('text') !== undefined) return 'text'
   if (entity.get('light') !== undefined) return 'light'
-  const shape = field(entity.get('shape'), 'kind') ?? field(entity.get('shape'), 'type')
-  return shape === 'sphere' ? 'sphere' : shape ? 'box' : 'dot'
+  const kind = textIn(entity.get('shape'), 'kind')
+  return kind === 'sphere' ? 'sphere' : kind ? 'box' : 'dot'
 }
 
 /** A short name made from what the entity is. */
 export function labelOf(entity: AppEntity): string {
-  const said = entity.get('name')
-  const named = typeof said === 'string' ? said : field(said, 'value')
-  if (named) return clip(named)
-  const text = entity.get('text')
-  const words = typeof text === 'string' ? text : (field(text, 'value') ?? field(text, 'text'))
-  if (words) return clip(words)
+  const name = entity.get('name')
+  const words = (typeof name === 'string' && name) || textIn(entity.get('text'), 'value')
+  if (words) return words.length > 60 ? `${words.slice(0, 59)}…` : words
   if (entity.get('whiteboard') !== undefined) return 'Whiteboard'
-  const shape = entity.get('shape')
-  const kind = typeof shape === 'string' ? shape : (field(shape, 'kind') ?? field(shape, 'type'))
-  if (kind) return clip(kind.slice(0, 1).toUpperCase() + kind.slice(1))
-  if (entity.get('light') !== undefined) return 'Light'
-  return 'Entity'
+  const kind = textIn(entity.get('shape'), 'kind')
+  if (kind) return kind.slice(0, 1).toUpperCase() + kind.slice(1, 40)
+  return entity.get('light') !== undefined ? 'Light' : 'Entity'
 }
 
 export function parentOf(entity: AppEntity): string | undefined {
   const parent = entity.get('parent')
-  return typeof parent === 'string' ? parent : (field(parent, 'id') ?? field(parent, 'entity'))
+  return typeof parent === 'string' ? parent : undefined
 }
 
-function field(value: unknown, name: string): string | undefined {
+/** Values come from strangers: what is not a text is not there. */
+function textIn(value: unknown, name: string): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const found = (value as Record<string, unknown>)[name]
   return typeof found === 'string' && found !== '' ? found : undefined
 }
-
-const clip = (text: string): string => (text.length > 60 ? `${text.slice(0, 59)}…` : text)
