@@ -22,7 +22,8 @@ pub const ANY_DEPTH_MAX: u32 = 32;
 /// fault `too_many`.
 pub const CLIENTS_PER_UPDATE_MAX: u64 = 65_536;
 
-/// Most structs in one update. The scanner keeps at most 40 bytes per struct, so 40 MB. Symptom: fault `too_many`.
+/// Most structs in one update. The scanner keeps at most about 100 bytes per struct while it
+/// judges, so 100 MB. Symptom: fault `too_many`.
 pub const STRUCTS_PER_UPDATE_MAX: u32 = 1_000_000;
 
 /// Highest clock: yrs computes with `i32` differences. Symptom: fault `clock_overflow`.

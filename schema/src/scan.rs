@@ -69,7 +69,7 @@ pub struct StructRecord {
     pub hash: u64,
 }
 
-/// Judges an update in Yjs v1 encoding. Linear in its bytes; allocates at most 40 bytes per struct.
+/// Judges an update in Yjs v1 encoding. Linear in its bytes; allocates at most about 100 bytes per struct.
 ///
 /// Errors: every rule of SPEC U1–U16 has its [`FaultCode`].
 pub fn scan_update(bytes: &[u8]) -> Result<UpdateScan, Fault> {
