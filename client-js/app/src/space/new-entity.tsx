@@ -1,5 +1,5 @@
 // The menu that adds an entity of a chosen kind.
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../ui/icon.js'
 import { isTyping } from '../ui/shortcuts.js'
 import { toast } from '../ui/toast.js'
@@ -21,7 +21,7 @@ export function NewEntity({ space, made }: { space: AppSpace; made: (id: string)
     addEventListener('pointerdown', outside)
     return () => { removeEventListener('keydown', key); removeEventListener('pointerdown', outside) }
   }, [])
-  useEffect(() => { if (open) box.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus() }, [open])
+  useLayoutEffect(() => { if (open) box.current?.querySelector<HTMLElement>('[role=menuitem]')?.focus() }, [open])
 
   const onKey = (event: KeyboardEvent) => {
     const items = [...(box.current?.querySelectorAll<HTMLElement>('[role=menuitem]') ?? [])]

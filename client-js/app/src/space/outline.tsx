@@ -1,5 +1,5 @@
 // Every entity of the space as a tree of real DOM nodes: whatever the canvas can do, this can do by keyboard.
-import { useMemo, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useChanges } from '../ui/hooks.js'
 import { Icon } from '../ui/icon.js'
 import { toast } from '../ui/toast.js'
@@ -31,10 +31,20 @@ export function Outline({ space, chosen, choose }: Props) {
   const visible = rows.slice(0, shown)
   const stop = visible.some((row) => row.entity.id === focused) ? focused : (visible.some((row) => row.entity.id === chosen) ? chosen : visible[0]?.entity.id)
 
+  // A row that was just made, or moved up into the place of a deleted one, is drawn some frames later.
+  const wanted = useRef<string | null>(null)
+  const focusWanted = () => {
+    const row = wanted.current && tree.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(wanted.current)}"]`)
+    if (!row) return
+    wanted.current = null
+    row.focus()
+  }
+  useLayoutEffect(focusWanted)
   const focusRow = (id: string | undefined) => {
     if (!id) return
     setFocused(id)
-    tree.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`)?.focus()
+    wanted.current = id
+    focusWanted()
   }
   const toggle = (id: string, close: boolean) => {
     const next = new Set(shut)
@@ -47,7 +57,7 @@ export function Outline({ space, chosen, choose }: Props) {
     const next = visible[at + 1] ?? visible[at - 1]
     if (!removeEntity(space, row.entity)) return
     if (chosen === row.entity.id) choose(null)
-    requestAnimationFrame(() => focusRow(next?.entity.id))
+    focusRow(next?.entity.id)
   }
   const onKey = (event: KeyboardEvent, row: Row) => {
     const at = visible.indexOf(row)
@@ -77,7 +87,7 @@ export function Outline({ space, chosen, choose }: Props) {
         <h2>Outline</h2>
         <span class="fine">{space.entities.size || ''}</span>
         <span class="grow" />
-        {!space.readOnly && <NewEntity space={space} made={(id) => { choose(id); requestAnimationFrame(() => focusRow(id)) }} />}
+        {!space.readOnly && <NewEntity space={space} made={(id) => { choose(id); focusRow(id) }} />}
       </header>
       {space.entities.size > 8 && (
         <label class="search small">
