@@ -70,11 +70,9 @@ export const sameJson = (a: unknown, b: unknown): boolean => {
   )
 }
 
-const alphabet = 'useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict'
-
 /** 21 characters of the nanoid alphabet: 126 random bits. */
-export const randomId = (): string => {
-  let id = ''
-  for (const byte of crypto.getRandomValues(new Uint8Array(21))) id += alphabet[byte & 63]
-  return id
-}
+export const randomId = (): string =>
+  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
+    .slice(0, 21)
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')

@@ -110,25 +110,29 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
       if (batch.length > 0 && ++rows > ROWS_MAX) await trim(tx)
       await done
       pendingStored = count
-      events.onStored()
     } catch (error) {
       fail(error)
     }
   }
 
+  const startWrite = () =>
+    (writing ??= write().finally(() => {
+      writing = null
+      events.onStored()
+    }))
+
   const flush = async (): Promise<void> => {
     if (timer !== null) clearTimeout(timer)
     timer = null
     await loaded
-    while (!broken && (writing || buffer.length > 0 || pending !== pendingStored)) {
-      writing ??= write().finally(() => (writing = null))
-      await writing
+    while (!broken && !closed && (writing || buffer.length > 0 || pending !== pendingStored)) {
+      await startWrite()
     }
   }
 
   /** Starts the write in this very task: the page may be gone in the next. */
   const onHide = () => {
-    if (!writing && buffer.length > 0) writing = write().finally(() => (writing = null))
+    if (buffer.length > 0) void write().finally(events.onStored)
   }
 
   const schedule = () => {

@@ -141,6 +141,7 @@ export const connect = <S extends Schema = Schema>(
   })
 
   const onStatus = (status: Status) => {
+    if (status.state === 'connecting') sync.revive()
     if (status.state === 'offline' && status.cause !== 'paused' && (localCopy || custom)) ready.resolve()
     if (status.state === 'closed') {
       const error = status.error ?? new ThexrError('NETWORK', 'the space was destroyed')
@@ -257,7 +258,7 @@ export const connect = <S extends Schema = Schema>(
     if (!options.doc) doc.destroy()
   }
   const destroy: Space<S>['destroy'] = ({ flush = FLUSH_MS, deleteLocal = false } = {}) =>
-    (destroyed ??= end(flush, deleteLocal))
+    (destroyed ??= Promise.resolve().then(() => end(flush, deleteLocal)))
 
   const saved: Space<S>['saved'] = async ({ timeout, signal } = {}) => {
     const signals = signal ? [signal] : []
@@ -272,7 +273,7 @@ export const connect = <S extends Schema = Schema>(
   }
 
   void load()
-  forget = untilAborted(() => void (gone || destroy()), options.signal)
+  forget = untilAborted(() => void destroy(), options.signal)
 
   return {
     id,

@@ -55,8 +55,9 @@ export interface Sync {
   restore(count: number): void
   open(link: Link): Session
   saved(signals: readonly AbortSignal[]): Promise<void>
-  /** Nothing more will be confirmed. */
+  /** Nothing more will be confirmed, until `revive`. */
   abandon(error: ThexrError): void
+  revive(): void
   destroy(): void
 }
 
@@ -82,6 +83,16 @@ const tooLarge = (message: string): ThexrError =>
   new ThexrError('TOO_LARGE', message, {
     help: 'The edit is kept here but not saved. Make it smaller (undo it), then call reconnect().',
   })
+
+/** What the document has beyond a state vector. */
+const difference = (doc: Y.Doc, stateVector: Uint8Array): Uint8Array => {
+  const update = Y.encodeStateAsUpdate(doc, stateVector)
+  if (update.length <= FRAME_BYTES_MAX) return update
+  // The undo stacks keep the content of what was deleted; a document without them drops it.
+  const lean = new Y.Doc()
+  Y.applyUpdate(lean, Y.encodeStateAsUpdate(doc))
+  return Y.encodeStateAsUpdate(lean, stateVector)
+}
 
 export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): Sync => {
   let written = 0 // local updates so far
@@ -172,7 +183,7 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
       queue = []
       phase = 'live'
       sent = upTo
-      if (written > upTo) deliver(Y.encodeStateAsUpdate(doc, has), updateFrame)
+      if (written > upTo) deliver(difference(doc, has), updateFrame)
       else ask()
     }
 
@@ -181,13 +192,12 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
       if (phase === 'posting') return // it ends by sending the rest
       question = null // an echo of before may not count what was refused
       queue = []
-      dead = null
       if (readOnly) {
         phase = 'live'
         sent = 0
         return ask()
       }
-      deliver(Y.encodeStateAsUpdate(doc, stateVector), step2Frame)
+      deliver(difference(doc, stateVector), step2Frame)
     }
 
     const askAll = () => link.send(step1Frame(Y.encodeStateVector(doc)))
@@ -308,6 +318,9 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
         }
       }),
     abandon: refuse,
+    revive: () => {
+      dead = null
+    },
     destroy: () => doc.off('update', onUpdate),
   }
 }

@@ -20,6 +20,7 @@ const SYNC = 0
 const AWARENESS = 1
 const AUTH = 2
 const QUERY_AWARENESS = 3
+const PRESENCE = 84
 const SAVED = 102
 
 const syncFrame =
@@ -56,6 +57,7 @@ const readMessage = (decoder: decoding.Decoder): Message | null => {
       return { kind: 'other' }
     }
     case AWARENESS:
+    case PRESENCE:
       decoding.readVarUint8Array(decoder)
       return { kind: 'other' }
     case AUTH:
@@ -73,14 +75,12 @@ const readMessage = (decoder: decoding.Decoder): Message | null => {
   }
 }
 
-/** All messages of one WebSocket frame. Throws on malformed bytes. */
-export const readFrame = (frame: Uint8Array): Message[] => {
+/** The messages of one WebSocket frame, in order. Throws where bytes are malformed. */
+export function* readFrame(frame: Uint8Array): Generator<Message> {
   const decoder = decoding.createDecoder(frame)
-  const messages: Message[] = []
   while (decoding.hasContent(decoder)) {
     const message = readMessage(decoder)
-    if (!message) break
-    messages.push(message)
+    if (!message) return
+    yield message
   }
-  return messages
 }
