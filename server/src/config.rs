@@ -1,0 +1,141 @@
+//! The settings: flags, then environment, then a TOML file, then defaults. Secrets never print.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything the server can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The data folder.
+    pub data: PathBuf,
+    /// What admin requests must carry; `None` = the admin endpoints do not exist.
+    pub admin_token: Option<Secret>,
+    /// When to compact without being asked.
+    pub compaction: CompactionConfig,
+    /// How long a space without sockets stays in memory.
+    pub idle: Duration,
+    /// Encoded bytes a document may grow to.
+    pub doc_bytes_max: usize,
+    /// Sockets of the whole process, HTTP and WebSocket together.
+    pub connections_max: usize,
+    /// Messages per second one connection may send for long, and at once.
+    pub message_rate: Rate,
+    /// Payload bytes per second one connection may send for long, and at once.
+    pub byte_rate: Rate,
+    /// Origins of other sites whose pages may connect; our own and local ones always may.
+    pub origins: Vec<String>,
+}
+
+/// A token bucket: `per_second` for long, `burst` at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Refill per second.
+    pub per_second: f64,
+    /// Size of the bucket.
+    pub burst: f64,
+}
+
+/// When a space is compacted on its own.
+#[derive(Debug, Clone)]
+pub struct CompactionConfig {
+    /// Edits since the snapshot.
+    pub updates: i64,
+    /// Their bytes.
+    pub bytes: i64,
+    /// Least time between two compactions that the log's length asks for: under a constant load the log is long
+    /// again at once, and a longer log costs less than compacting all the time.
+    pub min_gap: Duration,
+    /// A space with any edits since the snapshot is compacted this long after the last time.
+    pub interval: Duration,
+}
+
+/// A string that does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes over a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares in time that does not tell how far the two agree.
+    pub fn matches(&self, given: &str) -> bool {
+        let (ours, given) = (self.0.as_bytes(), given.as_bytes());
+        let mut differ = ours.len() ^ given.len();
+        for (i, byte) in given.iter().enumerate() {
+            differ |= usize::from(byte ^ ours.get(i % ours.len().max(1)).copied().unwrap_or(0));
+        }
+        differ == 0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
+            data: PathBuf::from("./thexr-data"),
+            admin_token: None,
+            compaction: CompactionConfig::default(),
+            idle: Duration::from_secs(60),
+            doc_bytes_max: 64 << 20,
+            connections_max: 10_000,
+            message_rate: Rate {
+                per_second: 5_000.0,
+                burst: 20_000.0,
+            },
+            byte_rate: Rate {
+                per_second: (8 << 20) as f64,
+                burst: (32 << 20) as f64,
+            },
+            origins: Vec::new(),
+        }
+    }
+}
+
+impl Default for CompactionConfig {
+    fn default() -> Self {
+        Self {
+            updates: 2_000,
+            bytes: 4 << 20,
+            min_gap: Duration::from_secs(30),
+            interval: Duration::from_secs(600),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_matches_itself_only_and_never_prints() {
+        let secret = Secret::new("correct horse");
+        assert!(secret.matches("correct horse"));
+        for wrong in [
+            "",
+            "correct hors",
+            "correct horsecorrect horse",
+            "Correct horse",
+            "correct horse\0",
+        ] {
+            assert!(!secret.matches(wrong), "{wrong:?}");
+        }
+        assert!(!Secret::new("").matches("x"));
+        assert_eq!(format!("{secret:?}"), "***");
+    }
+}

@@ -1,0 +1,88 @@
+//! Every bound of the server that is not part of the wire (those are `thexr_schema::limits`): unit last, reason
+//! beside it, and what is seen when it is hit.
+
+use std::time::Duration;
+
+/// How long SQLite waits for a lock before it says busy; only another program on the file can cause it.
+pub const DB_BUSY_TIMEOUT_MS: u64 = 5_000;
+/// Prepared texts kept per connection: the append has one per pair of powers of two (at most 11 × 11).
+pub const DB_STATEMENT_CACHE_LEN: usize = 160;
+/// Readers beside the one writer: loads, lists and compactions; more would only queue on two cores.
+pub const DB_READERS_MAX: u32 = 4;
+/// Pages the write-ahead log may grow before a commit folds it into the file (4 KiB each, so 16 MiB).
+pub const DB_WAL_CHECKPOINT_PAGES: u32 = 4_000;
+/// Appends waiting for the writer; one per loaded space at most, so full means thousands of busy spaces, which wait.
+pub const APPEND_QUEUE_LEN: usize = 1_024;
+/// Events in one commit; more wait for the next. 6 binds each, and SQLite takes 32,766.
+pub const COMMIT_ROWS_MAX: usize = 1_024;
+/// Least time from the start of one commit to the start of the next. Costs a busy space this much latency and
+/// saves it an fsync and a write per receiver for every update that gathers meanwhile.
+pub const COMMIT_GAP: Duration = Duration::from_millis(4);
+/// Events in one sealed segment, and their payload bytes: bounds the pause a seal puts between commits.
+pub const SEGMENT_ROWS_MAX: i64 = 2_000;
+/// See [`SEGMENT_ROWS_MAX`].
+pub const SEGMENT_BYTES_MAX: usize = 1 << 20;
+
+/// Updates one space may have applied but not saved: beyond it the space stops reading from its sockets.
+pub const UNSAVED_BYTES_MAX: usize = 4 << 20;
+/// Events of one space in one append.
+pub const APPEND_EVENTS_MAX: usize = 512;
+/// Messages waiting for a space, all connections together; full = the sockets stop reading.
+pub const INBOX_LEN: usize = 256;
+/// Bytes of the messages waiting for a space, in KiB; full = the sockets stop reading. Above one largest message.
+pub const INBOX_KIB: u32 = 24 << 10;
+/// Control messages (join, leave, reads) waiting for a space.
+pub const CONTROL_LEN: usize = 256;
+/// Bytes a connection may have waiting to be written; full = closed with 4508, and the client resyncs.
+pub const OUTBOX_BYTES_MAX: usize = 8 << 20;
+/// A first sync may be larger than the outbox: it is shared bytes, and this many times the document at most.
+pub const OUTBOX_SYNC_BYTES_MAX: usize = 128 << 20;
+/// Pieces in that queue, whatever their size: bounds the bookkeeping.
+pub const OUTBOX_LEN_MAX: usize = 8_192;
+/// A connection that takes nothing for this long while something is due is closed with 4508.
+pub const WRITE_STALL: Duration = Duration::from_secs(20);
+/// The kernel is given at most this much unsent data per connection, so that backlog stays where we can see it.
+pub const NOTSENT_LOWAT_BYTES: u32 = 128 << 10;
+
+/// A WebSocket ping goes out after this much silence; stock clients answer without code.
+pub const PING_EVERY: Duration = Duration::from_secs(20);
+/// A connection that sent nothing (not even a pong) for this long is closed.
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long a close handshake may take.
+pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
+/// Updates resent by one connection with a gap before it is closed with 4509.
+pub const GAPS_MAX: u32 = 8;
+/// SyncStep1 a connection may send in [`SYNC_WINDOW`]; more = 4529. Each may be answered by the whole document.
+pub const SYNC_STEPS_MAX: u32 = 5;
+/// See [`SYNC_STEPS_MAX`].
+pub const SYNC_WINDOW: Duration = Duration::from_secs(10);
+/// Awareness ids one connection may speak for; further ids are dropped silently (echoes are normal).
+pub const AWARENESS_IDS_PER_CONNECTION: usize = 4;
+/// How often awareness changes are sent on; they are coalesced, latest wins.
+pub const AWARENESS_TICK: Duration = Duration::from_millis(50);
+/// An awareness entry not renewed for this long is dropped (y-protocols renews every 15 s).
+pub const AWARENESS_EXPIRY: Duration = Duration::from_secs(30);
+
+/// The space actor looks after idle time, schedules and expiry this often.
+pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// Sockets of one space.
+pub const CONNECTIONS_PER_SPACE_MAX: usize = 6_000;
+/// Panics of one space within [`RESTART_WINDOW`] before joins are refused for a while (the prototype's 3 in 5 s).
+pub const RESTARTS_MAX: usize = 3;
+/// See [`RESTARTS_MAX`].
+pub const RESTART_WINDOW: Duration = Duration::from_secs(5);
+/// How long joins are refused after the budget is spent; doubles up to a minute.
+pub const RESTART_REFUSAL: Duration = Duration::from_secs(2);
+
+/// How long a space may take to save what it has applied when the server stops.
+pub const SHUTDOWN_SAVE: Duration = Duration::from_secs(10);
+/// Bytes of a request's head.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 << 10;
+/// A request's head must be whole within this time (slow senders get 408).
+pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// JSON body of a request.
+pub const HTTP_BODY_BYTES_MAX: usize = 256 << 10;
+/// An HTTP request is answered within this time or gets 503.
+pub const HTTP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Stack of every worker thread: the engine recurses, and 2 MiB has been overflown.
+pub const THREAD_STACK_BYTES: usize = 8 << 20;

@@ -1,0 +1,338 @@
+//! One WebSocket on `/sync/{space}`: frames in, checked messages to the space, frames out. One task per
+//! connection; an idle one holds no buffer.
+//!
+//! Reading and writing never wait for each other: while the space has no room for a message the connection goes on
+//! writing, and while the peer does not read it goes on reading until its lane is full.
+
+mod bucket;
+pub mod handshake;
+mod intake;
+mod reader;
+mod writer;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::space::lanes::Lanes;
+use crate::space::{ConnId, Inbound, SpaceHandle};
+use crate::wire::{self, opcode};
+use crate::{App, limits};
+use bucket::Bucket;
+use reader::{Item, Reader};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use thexr_schema::close::{self, Close};
+use thexr_schema::ids::SpaceId;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use writer::Writer;
+
+/// Size of the scratch buffer that all connections of a thread read into.
+const SCRATCH_BYTES: usize = 64 << 10;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
+}
+
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Why a connection ended.
+enum End {
+    /// The peer closed or vanished.
+    Peer,
+    /// We close: code and reason go out, then the peer has a moment to answer.
+    Ours(u16, String),
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        Self::Ours(close.code, close.reason.to_owned())
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        // A reset or broken pipe: there is nobody left to tell.
+        Self::Peer
+    }
+}
+
+struct Connection {
+    id: ConnId,
+    stream: TcpStream,
+    lanes: Lanes,
+    space: SpaceHandle,
+    reader: Reader,
+    writer: Writer,
+    /// Checked messages that the space has no room for yet; nothing is read while there are any.
+    waiting: VecDeque<Inbound>,
+    messages: Bucket,
+    bytes: Bucket,
+    /// Not before this moment is anything read (a rate was exceeded).
+    paused_until: Option<Instant>,
+    heard: Instant,
+    pinged: bool,
+    /// Last time the peer took something, or nothing was due.
+    progress: Instant,
+    /// After the lanes said close: once the queue is written, the connection ends.
+    closing: Option<Close>,
+    metrics: Arc<Metrics>,
+}
+
+/// Serves one upgraded connection to its end. `early` is what came in together with the request.
+pub async fn run(app: App, id: SpaceId, stream: TcpStream, early: bytes::Bytes) {
+    let conn = ConnId(CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1);
+    let lanes = Lanes::default();
+    let space = match app.spaces.join(&id, conn, &lanes).await {
+        Ok(space) => space,
+        Err(trouble) => return refuse(stream, crate::http::problem::close_of(&trouble), &app.metrics).await,
+    };
+    app.metrics.connections.inc();
+    let mut connection = Connection::new(
+        conn,
+        stream,
+        lanes,
+        space.clone(),
+        &app.config,
+        app.metrics.clone(),
+    );
+    let end = match connection.take_in(&early) {
+        Ok(()) => connection.serve(&app.stop).await,
+        Err(end) => end,
+    };
+    // Leave first: the space must not go on filling lanes that nobody drains.
+    space.leave(conn).await;
+    let code = connection.finish(end).await;
+    app.metrics.closed(code);
+    app.metrics.connections.dec();
+    tracing::debug!(conn = conn.0, space.id = %id, code, "closed");
+}
+
+/// Tells a peer that was let in only to hear why it is not.
+pub async fn refuse(stream: TcpStream, close: Close, metrics: &Metrics) {
+    let mut writer = Writer::default();
+    writer.push(wire::close(close.code, close.reason));
+    let _ = tokio::time::timeout(limits::CLOSE_WAIT, writer.flush(&stream)).await;
+    metrics.closed(close.code);
+}
+
+impl Connection {
+    fn new(
+        id: ConnId,
+        stream: TcpStream,
+        lanes: Lanes,
+        space: SpaceHandle,
+        config: &Config,
+        m: Arc<Metrics>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            id,
+            stream,
+            lanes,
+            space,
+            reader: Reader::default(),
+            writer: Writer::default(),
+            waiting: VecDeque::new(),
+            messages: Bucket::new(config.message_rate, now),
+            bytes: Bucket::new(config.byte_rate, now),
+            paused_until: None,
+            heard: now,
+            pinged: false,
+            progress: now,
+            closing: None,
+            metrics: m,
+        }
+    }
+
+    async fn serve(&mut self, stop: &CancellationToken) -> End {
+        let timer = sleep_until(self.deadline());
+        tokio::pin!(timer);
+        loop {
+            if let Err(end) = self.write_due().and_then(|()| self.deliver()) {
+                return end;
+            }
+            if self.closing.is_some() && self.writer.is_empty() {
+                let close = self.closing.unwrap_or(close::RESTART);
+                return close.into();
+            }
+            let may_read = self.waiting.is_empty() && self.paused_until.is_none();
+            timer.as_mut().reset(self.deadline());
+            let step = tokio::select! { biased;
+                // The space closes its connections when the server stops; this is for one that never answers.
+                () = stop.cancelled(), if self.space.is_closed() && self.closing.is_none() => Err(close::RESTART.into()),
+                ready = self.stream.writable(), if !self.writer.is_empty() => ready.map_err(End::from),
+                () = self.lanes.ready(), if self.writer.is_empty() => Ok(()),
+                () = wait_for_room(&self.space, self.waiting.front()), if !self.waiting.is_empty() => Ok(()),
+                ready = self.stream.readable(), if may_read => ready.map_err(End::from).and_then(|()| self.read()),
+                () = timer.as_mut() => self.on_time(Instant::now()),
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    /// When something is due next if nothing happens.
+    fn deadline(&self) -> Instant {
+        let quiet = if self.pinged {
+            self.heard + limits::SILENCE_MAX
+        } else {
+            self.heard + limits::PING_EVERY
+        };
+        let stall = if self.writer.is_empty() {
+            quiet
+        } else {
+            self.progress + limits::WRITE_STALL
+        };
+        let next = quiet.min(stall);
+        self.paused_until.map_or(next, |until| until.min(next))
+    }
+
+    fn on_time(&mut self, now: Instant) -> Result<(), End> {
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
+        }
+        if !self.writer.is_empty() && now.duration_since(self.progress) >= limits::WRITE_STALL {
+            self.metrics.limit("out_queue");
+            return Err(close::SLOW_CONSUMER.into());
+        }
+        let silence = now.duration_since(self.heard);
+        // While we ourselves do not read, silence says nothing about the peer.
+        if self.waiting.is_empty() && silence >= limits::SILENCE_MAX {
+            return Err(End::Ours(1001, "no sign of life".into()));
+        }
+        if silence >= limits::PING_EVERY && !self.pinged {
+            self.pinged = true;
+            self.writer.push(wire::frame(opcode::PING, b""));
+        }
+        Ok(())
+    }
+
+    /// Takes what the lanes hold, if everything before it is written, and writes as much as the peer takes.
+    fn write_due(&mut self) -> Result<(), End> {
+        if self.writer.is_empty() {
+            self.progress = Instant::now();
+            if self.closing.is_none() {
+                let drained = self.lanes.drain();
+                self.writer.extend(drained.frames);
+                if let Some(frame) = drained.lossy {
+                    self.writer.push(frame);
+                }
+                if let Some(close) = drained.close {
+                    if close == close::SLOW_CONSUMER {
+                        self.metrics.limit("out_queue");
+                    }
+                    self.closing = Some(close);
+                }
+            }
+        }
+        if !self.writer.is_empty() {
+            let written = self.writer.write(&self.stream)?;
+            if written > 0 {
+                self.progress = Instant::now();
+                self.metrics.sent_bytes.inc_by(written as u64);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands waiting messages to the space while it has room.
+    fn deliver(&mut self) -> Result<(), End> {
+        while let Some(message) = self.waiting.pop_front() {
+            match self.space.try_deliver(self.id, message) {
+                Ok(()) => {}
+                Err(Some(message)) => {
+                    self.waiting.push_front(message);
+                    break;
+                }
+                // The space has ended; its lanes say why, unless that is already known.
+                Err(None) => {
+                    let close = self
+                        .closing
+                        .or_else(|| self.lanes.drain().close)
+                        .unwrap_or(close::RESTART);
+                    return Err(close.into());
+                }
+            }
+        }
+        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
+            self.waiting = VecDeque::new();
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), End> {
+        SCRATCH.with_borrow_mut(|scratch| match self.stream.try_read(scratch) {
+            Ok(0) => Err(End::Peer),
+            Ok(n) => self.take_in(&scratch[..n]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    /// Takes in received bytes: frames, then messages, each checked before it goes anywhere.
+    fn take_in(&mut self, bytes: &[u8]) -> Result<(), End> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        self.heard = now;
+        self.pinged = false;
+        self.metrics.received_bytes.inc_by(bytes.len() as u64);
+        let mut items = Vec::new();
+        let read = self.reader.take(bytes, &mut items);
+        self.messages.spend(items.len() as f64, now);
+        self.bytes.spend(bytes.len() as f64, now);
+        self.paused_until = self.messages.debt_paid(now).max(self.bytes.debt_paid(now));
+        if self.paused_until.is_some() {
+            self.metrics.limit("message_rate");
+        }
+        for item in items {
+            match item {
+                Item::Message(payload) => self.check(&payload)?,
+                Item::Ping(payload) => self.writer.push(wire::frame(opcode::PONG, &payload)),
+                Item::Pong => {}
+                Item::Close(code) => {
+                    self.writer.push(wire::close(code, ""));
+                    let _ = self.writer.write(&self.stream);
+                    return Err(End::Peer);
+                }
+            }
+        }
+        read.map_err(End::from)
+    }
+
+    /// The end of the connection: says why, lets the peer answer for a moment. Gives the code for the books.
+    async fn finish(mut self, end: End) -> u16 {
+        let End::Ours(code, reason) = end else { return 1000 };
+        self.writer.drop_whole_frames();
+        self.writer.push(wire::close(code, &reason));
+        let goodbye = async {
+            self.writer.flush(&self.stream).await?;
+            let mut rest = [0u8; 512];
+            // Until the peer closes; what it still sends is not ours any more.
+            loop {
+                self.stream.readable().await?;
+                match self.stream.try_read(&mut rest) {
+                    Ok(0) => return Ok::<(), io::Error>(()),
+                    Ok(n) if rest[..n].iter().any(|b| *b == 0x80 | opcode::CLOSE) => return Ok(()),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limits::CLOSE_WAIT, goodbye).await;
+        code
+    }
+}
+
+async fn wait_for_room(space: &SpaceHandle, message: Option<&Inbound>) {
+    if let Some(message) = message {
+        space.room(message).await;
+    }
+}

@@ -1,0 +1,263 @@
+//! One space: its actor and the handle through which everybody else speaks to it. Knows nothing of HTTP or
+//! WebSocket upgrades; what it sends is ready-made frames in an [`lanes::Lanes`].
+
+pub mod actor;
+mod awareness;
+pub mod compactor;
+pub mod doc;
+mod fanout;
+pub mod lanes;
+mod load;
+mod saver;
+
+pub use actor::{Actor, Exit};
+
+use bytes::Bytes;
+use doc::edit::Edit;
+use doc::{CheckedUpdate, Clocks, SpaceDoc};
+use std::sync::Arc;
+use thexr_schema::api::CompactResult;
+use thexr_schema::close::Close;
+use thexr_schema::ids::{Seq, SpaceId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+
+/// A WebSocket of this process, for as long as it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId(pub u64);
+
+impl std::fmt::Display for ConnId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "c{}", self.0)
+    }
+}
+
+/// A checked message from a connection, in the order the connection sent them.
+#[derive(Debug)]
+pub enum Inbound {
+    /// The connection's clocks: wants what it lacks.
+    SyncStep1(Clocks),
+    /// The answer to our state vector.
+    SyncStep2(CheckedUpdate),
+    /// A live update.
+    Update(CheckedUpdate),
+    /// Message 102: wants it back once everything before it is durable.
+    Ack(Bytes),
+    /// An awareness update that passed the scanner.
+    Awareness(Bytes),
+    /// Wants everybody's awareness.
+    QueryAwareness,
+}
+
+impl Inbound {
+    /// What it occupies while it waits, in KiB rounded up.
+    fn kib(&self) -> u32 {
+        let bytes = match self {
+            Self::SyncStep2(update) | Self::Update(update) => update.bytes().len(),
+            Self::Awareness(bytes) => bytes.len(),
+            Self::SyncStep1(clocks) => clocks.len() * 16,
+            Self::Ack(_) | Self::QueryAwareness => 0,
+        };
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(1)
+    }
+}
+
+/// A message in the inbox, with the bytes it is charged for.
+#[derive(Debug)]
+pub struct Delivery {
+    from: ConnId,
+    message: Inbound,
+    at: Instant,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Why a space did not do what it was asked; one variant per thing a caller does differently.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The space has stopped: ask the registry for it again.
+    #[error("the space is restarting")]
+    Restarting,
+    /// There is no such space (any more).
+    #[error("there is no such space")]
+    Gone,
+    /// No room on the disk.
+    #[error("the disk is full: reading works, writing does not")]
+    Full,
+    /// The stored data is damaged; it is kept as it is and not served.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(String),
+    /// Too many connections, or restarting too often.
+    #[error("the space is too busy")]
+    Busy,
+    /// The update cannot be taken.
+    #[error("{0}")]
+    Refused(doc::Refused),
+    /// The entity or component is not there.
+    #[error("there is no such entity or component")]
+    Missing,
+    /// A compaction is under way.
+    #[error("a compaction of this space is under way")]
+    AlreadyCompacting,
+}
+
+impl From<crate::store::StoreError> for Trouble {
+    fn from(error: crate::store::StoreError) -> Self {
+        use crate::store::StoreError as E;
+        match error {
+            E::Gone => Self::Gone,
+            E::Full => Self::Full,
+            E::Damaged(what) => Self::Damaged(what),
+            E::Exists | E::Db(_) => Self::Database(error.to_string()),
+        }
+    }
+}
+
+/// An answer that comes later.
+pub type Reply<T> = oneshot::Sender<Result<T, Trouble>>;
+
+/// A read of the document with the seq it shows, run by the actor between edits. Must be quick: whole-document
+/// reads clone what they need and work elsewhere.
+pub type Read = Box<dyn FnOnce(&mut SpaceDoc, Seq) + Send>;
+
+/// What the rest of the server asks of a space.
+pub enum Control {
+    /// A connection that wants to follow the space.
+    Join(ConnId, lanes::Lanes, Reply<()>),
+    /// It has gone.
+    Leave(ConnId),
+    /// Read something.
+    Read(Read),
+    /// Edit as the server; answered with the seq once it is durable.
+    Edit(Edit, Reply<Seq>),
+    /// Merge an update that came by HTTP; answered with the seq once it is durable.
+    Import(CheckedUpdate, Reply<Seq>),
+    /// Compact now.
+    Compact(bool, Reply<CompactResult>),
+    /// How it is.
+    Stats(oneshot::Sender<Stats>),
+    /// Stop, telling the sockets why.
+    Stop(Close),
+}
+
+/// A space's own numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Stats {
+    /// The newest committed event known to the actor.
+    pub seq: Seq,
+    /// Open sockets.
+    pub members: usize,
+    /// Estimated heap of the document, bytes.
+    pub memory_bytes: usize,
+}
+
+/// The way to a running space; cheap to clone.
+#[derive(Clone)]
+pub struct SpaceHandle {
+    id: SpaceId,
+    control: mpsc::Sender<Control>,
+    inbox: mpsc::Sender<Delivery>,
+    room: Arc<Semaphore>,
+}
+
+impl SpaceHandle {
+    /// The space's name.
+    pub fn id(&self) -> &SpaceId {
+        &self.id
+    }
+
+    /// True once the actor is gone.
+    pub fn is_closed(&self) -> bool {
+        self.control.is_closed()
+    }
+
+    /// Puts a message into the inbox if there is room, else gives it back: the caller then awaits
+    /// [`SpaceHandle::room`] while it goes on writing, and reads nothing more from its peer.
+    pub fn try_deliver(&self, from: ConnId, message: Inbound) -> Result<(), Option<Inbound>> {
+        let Ok(permit) = self.room.clone().try_acquire_many_owned(message.kib()) else {
+            return Err(Some(message));
+        };
+        match self.inbox.try_send(Delivery {
+            from,
+            message,
+            at: Instant::now(),
+            _permit: permit,
+        }) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(back)) => Err(Some(back.message)),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(None),
+        }
+    }
+
+    /// Waits until a message of this size may fit, or the space is gone. Cancel safe.
+    pub async fn room(&self, message: &Inbound) {
+        if self.inbox.reserve().await.is_ok() {
+            let _ = self.room.acquire_many(message.kib()).await;
+        }
+    }
+
+    async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Control) -> Result<T, Trouble> {
+        let (reply, answer) = oneshot::channel();
+        self.control
+            .send(make(reply))
+            .await
+            .map_err(|_| Trouble::Restarting)?;
+        answer.await.map_err(|_| Trouble::Restarting)?
+    }
+
+    /// Joins a connection; its lanes then receive our state vector and every edit.
+    pub async fn join(&self, conn: ConnId, lanes: lanes::Lanes) -> Result<(), Trouble> {
+        self.ask(|reply| Control::Join(conn, lanes, reply)).await
+    }
+
+    /// Takes a connection out. Nothing waits for it.
+    pub async fn leave(&self, conn: ConnId) {
+        let _ = self.control.send(Control::Leave(conn)).await;
+    }
+
+    /// Runs `f` on the document between edits and gives its result with the seq it shows.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut SpaceDoc) -> T + Send + 'static,
+    ) -> Result<(T, Seq), Trouble> {
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |doc, seq| drop(reply.send((f(doc), seq))));
+        self.control
+            .send(Control::Read(read))
+            .await
+            .map_err(|_| Trouble::Restarting)?;
+        answer.await.map_err(|_| Trouble::Restarting)
+    }
+
+    /// Edits as the server; returns once durable.
+    pub async fn edit(&self, edit: Edit) -> Result<Seq, Trouble> {
+        self.ask(|reply| Control::Edit(edit, reply)).await
+    }
+
+    /// Merges an update; returns once durable.
+    pub async fn import(&self, update: CheckedUpdate) -> Result<Seq, Trouble> {
+        self.ask(|reply| Control::Import(update, reply)).await
+    }
+
+    /// Compacts (or, dry, only estimates) and returns the figures.
+    pub async fn compact(&self, dry_run: bool) -> Result<CompactResult, Trouble> {
+        self.ask(|reply| Control::Compact(dry_run, reply)).await
+    }
+
+    /// The space's own numbers.
+    pub async fn stats(&self) -> Result<Stats, Trouble> {
+        let (reply, answer) = oneshot::channel();
+        self.control
+            .send(Control::Stats(reply))
+            .await
+            .map_err(|_| Trouble::Restarting)?;
+        answer.await.map_err(|_| Trouble::Restarting)
+    }
+
+    /// Ends the space; its sockets are closed with `close`.
+    pub async fn stop(&self, close: Close) {
+        let _ = self.control.send(Control::Stop(close)).await;
+    }
+}

@@ -1,0 +1,330 @@
+//! The actor of a space: one task that owns the document and the features, takes events from a closed list and
+//! handles each synchronously. The only place where the features meet.
+
+mod inbox;
+mod jobs;
+
+use super::awareness::Awareness;
+use super::doc::{Clocks, SpaceDoc};
+use super::fanout::Fanout;
+use super::load::Stored;
+use super::saver::Saver;
+use super::{ConnId, Control, Delivery, Reply, SpaceHandle, Stats, Trouble};
+use crate::config::CompactionConfig;
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::store::{SpaceRow, Store};
+use jobs::Done;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+use thexr_schema::api::CompactResult;
+use thexr_schema::close;
+use thexr_schema::ids::Seq;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// Heap per encoded byte of entities (notes: 11 measured); what `memory_bytes` of the statistics is made of.
+const HEAP_PER_ENCODED_BYTE: usize = 11;
+
+/// How an actor ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// Shut down or deleted.
+    Stopped,
+    /// Nobody was there for a while.
+    Idle,
+    /// The engine panicked or broke on an update of this connection.
+    Broken(Option<ConnId>, String),
+    /// A commit failed for good or the space could not be opened.
+    Storage(Trouble),
+}
+
+/// What the actor gets from outside, the same for every space.
+#[derive(Clone)]
+pub struct Context {
+    /// The database.
+    pub store: Store,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// When to compact on our own.
+    pub compaction: CompactionConfig,
+    /// How long a space without sockets stays in memory.
+    pub idle: Duration,
+    /// Encoded bytes a document may grow to.
+    pub doc_bytes_max: usize,
+    /// One compaction at a time in the process: each holds a second copy of its document.
+    pub compacting: Arc<Semaphore>,
+    /// Ends everything.
+    pub stop: CancellationToken,
+}
+
+/// Asks the registry to forget this actor; false when somebody got the handle in the meantime.
+pub type Retire = Box<dyn Fn() -> bool + Send>;
+
+/// One space in memory.
+pub struct Actor {
+    context: Context,
+    row: SpaceRow,
+    /// The newest committed event known here.
+    seq: Seq,
+    /// `None` while the space is being opened.
+    doc: Option<SpaceDoc>,
+    /// Its stored bytes while the document is being built from them.
+    stored: Option<Arc<Stored>>,
+    fanout: Fanout,
+    awareness: Awareness,
+    saver: Saver,
+    jobs: JoinSet<Done>,
+    /// SyncStep1 that wait until everything applied is durable.
+    steps: Vec<(ConnId, Clocks)>,
+    /// What came in before the document was there.
+    held: VecDeque<Delivery>,
+    held_control: Vec<Control>,
+    /// The caller of the compaction under way (none when it was our own idea).
+    compaction: Option<Option<Reply<CompactResult>>>,
+    last_compaction: Instant,
+    idle_since: Instant,
+    opened: Instant,
+    retire: Retire,
+}
+
+/// The receiving ends.
+struct Mail {
+    control: mpsc::Receiver<Control>,
+    inbox: mpsc::Receiver<Delivery>,
+}
+
+/// Everything that can happen to a space.
+enum Event {
+    Stop,
+    Control(Control),
+    Job(Result<Done, tokio::task::JoinError>),
+    AwarenessTick,
+    Housekeeping,
+    Inbox(Vec<Delivery>),
+}
+
+impl Actor {
+    /// The handle of a new space and the future that is its life.
+    pub fn start(
+        context: Context,
+        row: SpaceRow,
+        retire: Retire,
+    ) -> (SpaceHandle, impl Future<Output = Exit> + Send) {
+        let (control_in, control) = mpsc::channel(limits::CONTROL_LEN);
+        let (inbox_in, inbox) = mpsc::channel(limits::INBOX_LEN);
+        let room = Arc::new(Semaphore::new(limits::INBOX_KIB as usize));
+        let handle = SpaceHandle {
+            id: row.slug.clone(),
+            control: control_in,
+            inbox: inbox_in,
+            room,
+        };
+        let now = Instant::now();
+        let actor = Self {
+            seq: row.seq,
+            context,
+            row,
+            doc: None,
+            stored: None,
+            fanout: Fanout::default(),
+            awareness: Awareness::default(),
+            saver: Saver::default(),
+            jobs: JoinSet::new(),
+            steps: Vec::new(),
+            held: VecDeque::new(),
+            held_control: Vec::new(),
+            compaction: None,
+            last_compaction: now,
+            idle_since: now,
+            opened: now,
+            retire,
+        };
+        (handle, actor.run(Mail { control, inbox }))
+    }
+
+    async fn run(mut self, mut mail: Mail) -> Exit {
+        self.open();
+        let exit = self.serve(&mut mail).await;
+        let close = match &exit {
+            Exit::Stopped | Exit::Idle => close::RESTART,
+            Exit::Broken(author, why) => {
+                tracing::error!(space.id = %self.row.slug, author = ?author, why, "the space ends and is loaded again");
+                if let Some(author) = author {
+                    self.fanout.close(*author, close::BAD_MESSAGE);
+                }
+                close::RESTART
+            }
+            Exit::Storage(Trouble::Gone) => close::NO_SPACE,
+            Exit::Storage(trouble) => {
+                tracing::error!(space.id = %self.row.slug, %trouble, "the space ends: its storage failed");
+                close::STORAGE
+            }
+        };
+        if matches!(exit, Exit::Stopped) {
+            self.drain().await;
+        }
+        self.fanout.close_all(close);
+        exit
+    }
+
+    /// The loop: only this function and `drain` wait.
+    async fn serve(&mut self, mail: &mut Mail) -> Exit {
+        let stop = self.context.stop.clone();
+        let mut tick = interval(limits::AWARENESS_TICK);
+        let mut housekeeping = interval(limits::HOUSEKEEPING);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut deliveries = Vec::new();
+        loop {
+            // Rare events first, the busiest last: an endless stream of edits starves nothing.
+            let event = tokio::select! { biased;
+                () = stop.cancelled() => Event::Stop,
+                Some(control) = mail.control.recv() => Event::Control(control),
+                Some(done) = self.jobs.join_next() => Event::Job(done),
+                _ = tick.tick(), if self.awareness.is_dirty() => Event::AwarenessTick,
+                _ = housekeeping.tick() => Event::Housekeeping,
+                _ = mail.inbox.recv_many(&mut deliveries, limits::INBOX_LEN), if self.takes_mail() => {
+                    Event::Inbox(std::mem::take(&mut deliveries))
+                }
+            };
+            if let Some(exit) = self.handle(event, Instant::now()) {
+                return exit;
+            }
+            self.start_save();
+        }
+    }
+
+    /// False while reading on would only pile up: too much is unsaved, or a newcomer waits for what is applied to
+    /// become durable (it must not be shown what could still be lost).
+    fn takes_mail(&self) -> bool {
+        self.doc.is_none() || (self.saver.has_room() && self.steps.is_empty())
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) -> Option<Exit> {
+        match event {
+            Event::Stop => Some(Exit::Stopped),
+            Event::Control(control) => self.control(control, now),
+            Event::Job(Ok(done)) => self.job_done(done, now),
+            Event::Job(Err(error)) => self.job_panicked(&error),
+            Event::AwarenessTick => {
+                self.isolated(|actor| {
+                    if let Some(changed) = actor.awareness.changed() {
+                        let awareness = &actor.awareness;
+                        actor
+                            .fanout
+                            .put_lossy(&changed, || awareness.all().unwrap_or_else(|| changed.clone()));
+                    }
+                });
+                None
+            }
+            Event::Housekeeping => self.housekeeping(now),
+            Event::Inbox(deliveries) => self.deliveries(deliveries, now),
+        }
+    }
+
+    /// Runs a step of the awareness feature; a panic there costs the cursors and nothing else.
+    fn isolated(&mut self, step: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
+            tracing::error!(space.id = %self.row.slug, "awareness crashed and starts empty");
+            self.awareness = Awareness::default();
+        }
+    }
+
+    fn control(&mut self, control: Control, now: Instant) -> Option<Exit> {
+        match control {
+            Control::Join(conn, lanes, reply) => self.join(conn, lanes, reply, now),
+            Control::Leave(conn) => {
+                self.fanout.leave(conn);
+                self.isolated(|actor| actor.awareness.leave(conn));
+                self.idle_since = now;
+            }
+            Control::Stop(close) => {
+                self.fanout.close_all(close);
+                return Some(Exit::Stopped);
+            }
+            Control::Stats(reply) => {
+                let bytes = self.doc.as_ref().map_or(0, SpaceDoc::encoded_bytes);
+                let memory_bytes = bytes * HEAP_PER_ENCODED_BYTE;
+                let _ = reply.send(Stats {
+                    seq: self.seq,
+                    members: self.fanout.len(),
+                    memory_bytes,
+                });
+            }
+            other if self.doc.is_none() => self.held_control.push(other),
+            Control::Read(read) => {
+                self.idle_since = now;
+                if let Some(doc) = &mut self.doc {
+                    read(doc, self.seq);
+                }
+            }
+            Control::Edit(edit, reply) => return self.edit(&edit, reply, now),
+            Control::Import(update, reply) => return self.import(&update, reply, now),
+            Control::Compact(dry_run, reply) => self.compact(dry_run, Some(reply), now),
+        }
+        None
+    }
+
+    fn join(&mut self, conn: ConnId, lanes: super::lanes::Lanes, reply: Reply<()>, now: Instant) {
+        if self.fanout.len() >= limits::CONNECTIONS_PER_SPACE_MAX {
+            self.context.metrics.limit("connections_per_space");
+            let _ = reply.send(Err(Trouble::Busy));
+            return;
+        }
+        self.fanout.join(conn, lanes, now);
+        self.greet(conn);
+        if let Some(all) = self.awareness.all() {
+            self.fanout.send(conn, all);
+        }
+        // A caller that has gone meanwhile will not leave by itself.
+        if reply.send(Ok(())).is_err() {
+            self.fanout.leave(conn);
+        }
+    }
+
+    /// Asks a connection for what it has and we lack.
+    fn greet(&mut self, conn: ConnId) {
+        if let Some(doc) = &self.doc {
+            let step = thexr_schema::frame::sync_step1(&doc.state_vector());
+            self.fanout.send(conn, crate::wire::message(&step));
+        }
+    }
+
+    fn housekeeping(&mut self, now: Instant) -> Option<Exit> {
+        self.isolated(|actor| actor.awareness.expire(now));
+        let policy = &self.context.compaction;
+        let since = now.duration_since(self.last_compaction);
+        let long = self.row.log_rows >= policy.updates || self.row.log_bytes >= policy.bytes;
+        let due = long && since >= policy.min_gap || self.row.log_rows > 0 && since >= policy.interval;
+        if due && self.compaction.is_none() && self.doc.is_some() {
+            self.compact(false, None, now);
+        }
+        let quiet = self.fanout.len() == 0 && self.saver.is_idle() && self.jobs.is_empty();
+        if quiet && self.doc.is_some() && now.duration_since(self.idle_since) >= self.context.idle {
+            return (self.retire)().then_some(Exit::Idle);
+        }
+        None
+    }
+
+    /// After the end of the loop: what was applied is made durable, acknowledged and relayed.
+    async fn drain(&mut self) {
+        let deadline = Instant::now() + limits::SHUTDOWN_SAVE;
+        self.start_save();
+        while !self.saver.is_idle() {
+            let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.jobs.join_next()).await else {
+                return;
+            };
+            if let Ok(done @ Done::Saved(_)) = done
+                && self.job_done(done, Instant::now()).is_some()
+            {
+                return;
+            }
+            self.start_save();
+        }
+    }
+}

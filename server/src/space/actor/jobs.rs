@@ -1,0 +1,183 @@
+//! Work the actor starts and hears back from: opening, saving, compacting. A job owns what it needs, so a panic in
+//! one is an answer, not a loss.
+
+use super::{Actor, Exit};
+use crate::space::doc::SpaceDoc;
+use crate::space::load::{self, Stored};
+use crate::space::saver::After;
+use crate::space::{Reply, Trouble, compactor};
+use crate::store::{Appended, SpaceRow};
+use std::sync::Arc;
+use thexr_schema::api::CompactResult;
+use tokio::time::Instant;
+
+/// The end of a job.
+pub(super) enum Done {
+    /// The rows are read and unpacked.
+    Read(Result<(SpaceRow, Arc<Stored>), Trouble>),
+    /// The document is built.
+    Built(Result<Box<SpaceDoc>, Trouble>),
+    /// A batch is in the database, or not.
+    Saved(Result<Appended, crate::store::StoreError>),
+    /// A compaction ended.
+    Compacted(Result<compactor::Compacted, Trouble>),
+}
+
+impl Actor {
+    pub(super) fn open(&mut self) {
+        let (store, key) = (self.context.store.clone(), self.row.key);
+        self.jobs
+            .spawn(async move { Done::Read(load::read(&store, key).await) });
+    }
+
+    /// Sends the next batch on its way when none is under way.
+    pub(super) fn start_save(&mut self) {
+        if let Some(events) = self.saver.take() {
+            let (store, key) = (self.context.store.clone(), self.row.key);
+            self.jobs
+                .spawn(async move { Done::Saved(store.append(key, events).await) });
+        }
+    }
+
+    pub(super) fn job_done(&mut self, done: Done, now: Instant) -> Option<Exit> {
+        match done {
+            Done::Read(Ok((row, stored))) => {
+                self.row = row;
+                self.seq = self.row.seq;
+                self.stored = Some(stored.clone());
+                self.answer_steps();
+                // 32 bits: stock clients draw such ids, and so every codec on the way has seen one.
+                let client = u64::from(rand::random::<u32>());
+                self.jobs.spawn(async move {
+                    let built =
+                        tokio::task::spawn_blocking(move || load::build(client, &stored).map(Box::new)).await;
+                    Done::Built(built.unwrap_or_else(|e| Err(Trouble::Damaged(e.to_string()))))
+                });
+                None
+            }
+            Done::Built(Ok(doc)) => self.opened(*doc, now),
+            Done::Read(Err(trouble)) | Done::Built(Err(trouble)) => {
+                if matches!(trouble, Trouble::Damaged(_)) {
+                    self.context.metrics.db_error("damaged");
+                }
+                Some(Exit::Storage(trouble))
+            }
+            Done::Saved(Ok(appended)) => {
+                self.saved(appended, now);
+                None
+            }
+            Done::Saved(Err(error)) => {
+                let trouble = Trouble::from(error);
+                self.context
+                    .metrics
+                    .db_error(if trouble == Trouble::Full { "full" } else { "other" });
+                for after in self.saver.saved().after {
+                    if let After::Done(reply) = after {
+                        let _ = reply.send(Err(trouble.clone()));
+                    }
+                }
+                Some(Exit::Storage(trouble))
+            }
+            Done::Compacted(result) => {
+                self.compacted(result, now);
+                None
+            }
+        }
+    }
+
+    /// A job that panicked: the next one would find the same rows, so the space ends and is opened anew.
+    pub(super) fn job_panicked(&mut self, error: &tokio::task::JoinError) -> Option<Exit> {
+        Some(Exit::Storage(Trouble::Database(format!(
+            "a job of the space panicked: {error}"
+        ))))
+    }
+
+    fn opened(&mut self, doc: SpaceDoc, now: Instant) -> Option<Exit> {
+        let took = now.duration_since(self.opened);
+        self.context.metrics.loaded(took, doc.encoded_bytes());
+        tracing::debug!(space.id = %self.row.slug, seq = self.seq.0, ms = took.as_millis() as u64, "opened");
+        self.doc = Some(doc);
+        self.stored = None;
+        for conn in self.fanout.conns() {
+            self.greet(conn);
+        }
+        self.answer_steps();
+        for control in std::mem::take(&mut self.held_control) {
+            let exit = self.control(control, now);
+            if exit.is_some() {
+                return exit;
+            }
+        }
+        let held = std::mem::take(&mut self.held);
+        self.deliveries(held.into(), now)
+    }
+
+    fn saved(&mut self, appended: Appended, now: Instant) {
+        self.context.metrics.read_only.set(0);
+        let batch = self.saver.saved();
+        self.seq = appended.last;
+        self.row.log_rows += batch.updates.len() as i64;
+        self.row.log_bytes += batch.bytes as i64;
+        if let Some(since) = batch.since {
+            self.context.metrics.acked(now.duration_since(since));
+        }
+        let mut acks = Vec::new();
+        let mut rest = Vec::new();
+        for after in batch.after {
+            match after {
+                After::Ack(conn, payload) => acks.push((conn, payload)),
+                other @ After::Done(_) => rest.push(other),
+            }
+        }
+        self.fanout.relay(&batch.updates, &acks);
+        for after in rest {
+            self.do_after(after, Some(appended.last));
+        }
+        self.answer_steps();
+    }
+
+    /// Starts a compaction, or says that one is under way.
+    pub(super) fn compact(&mut self, dry_run: bool, reply: Option<Reply<CompactResult>>, now: Instant) {
+        if self.compaction.is_some() {
+            if let Some(reply) = reply {
+                let _ = reply.send(Err(Trouble::AlreadyCompacting));
+            }
+            return;
+        }
+        self.compaction = Some(reply);
+        self.last_compaction = now;
+        let (store, key, turn) = (
+            self.context.store.clone(),
+            self.row.key,
+            self.context.compacting.clone(),
+        );
+        self.jobs.spawn(async move {
+            let _turn = turn.acquire_owned().await;
+            Done::Compacted(compactor::run(&store, key, dry_run).await)
+        });
+    }
+
+    fn compacted(&mut self, result: Result<compactor::Compacted, Trouble>, now: Instant) {
+        let took = now.duration_since(self.last_compaction);
+        let reply = self.compaction.take().flatten();
+        let metrics = &self.context.metrics;
+        match &result {
+            Ok(done) if done.result.dry_run => metrics.compaction("dry_run", took),
+            Ok(done) => {
+                metrics.compaction(if done.event.is_some() { "done" } else { "empty" }, took);
+                tracing::info!(space.id = %self.row.slug, summary = %done.result.summary, "compacted");
+                self.row.log_rows = done.result.rows_after.cast_signed();
+                self.row.log_bytes = done.result.log_bytes_after.cast_signed();
+                self.seq = self.seq.max(done.event.unwrap_or(self.seq));
+            }
+            Err(Trouble::AlreadyCompacting) => metrics.compaction("lost", took),
+            Err(trouble) => {
+                metrics.compaction("failed", took);
+                tracing::error!(space.id = %self.row.slug, %trouble, "compaction failed; the log stays as it is");
+            }
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(result.map(|done| done.result));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Standard awareness (cursors of stock editors): who may speak for which id, what is newest, what changed since
+//! the last tick. Pure and ephemeral; a crash here loses cursors for a second and nothing else.
+//!
+//! Stock clients echo what they hear, so an entry that is not newer is dropped before anything else is done with
+//! it, and an id that a living connection owns is nobody else's (silently: echoes are normal).
+
+use super::ConnId;
+use crate::limits;
+use bytes::Bytes;
+use std::collections::HashMap;
+use thexr_schema::Fault;
+use thexr_schema::scan;
+use thexr_schema::{frame, lib0};
+use tokio::time::Instant;
+
+struct Entry {
+    clock: u32,
+    /// JSON, or `null` when it has gone.
+    state: Box<str>,
+    owner: Option<ConnId>,
+    heard: Instant,
+    dirty: bool,
+}
+
+/// The awareness of a space.
+#[derive(Default)]
+pub(super) struct Awareness {
+    entries: HashMap<u64, Entry>,
+}
+
+impl Awareness {
+    /// Takes in an update from a connection.
+    pub fn receive(&mut self, from: ConnId, update: &[u8], now: Instant) -> Result<(), Fault> {
+        for new in scan::scan_awareness(update)? {
+            let gone = new.state == "null";
+            match self.entries.get_mut(&new.client) {
+                Some(old) => {
+                    let newer =
+                        new.clock > old.clock || (new.clock == old.clock && gone && &*old.state != "null");
+                    if !newer || old.owner.is_some_and(|owner| owner != from) {
+                        continue;
+                    }
+                    *old = Entry {
+                        clock: new.clock,
+                        state: new.state.into(),
+                        owner: Some(from),
+                        heard: now,
+                        dirty: true,
+                    };
+                }
+                // A goodbye of somebody unknown changes nothing.
+                None if gone => {}
+                None => {
+                    let owned = self.entries.values().filter(|e| e.owner == Some(from)).count();
+                    if owned < limits::AWARENESS_IDS_PER_CONNECTION {
+                        let entry = Entry {
+                            clock: new.clock,
+                            state: new.state.into(),
+                            owner: Some(from),
+                            heard: now,
+                            dirty: true,
+                        };
+                        self.entries.insert(new.client, entry);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears what a connection said, at once: a refreshed tab has a new id, and two cursors of one person are
+    /// worse than none.
+    pub fn leave(&mut self, conn: ConnId) {
+        for entry in self.entries.values_mut().filter(|e| e.owner == Some(conn)) {
+            entry.say_goodbye();
+        }
+    }
+
+    /// Drops what has not been renewed and forgets goodbyes that everybody has heard.
+    pub fn expire(&mut self, now: Instant) {
+        let age = |e: &Entry| now.duration_since(e.heard);
+        self.entries
+            .retain(|_, e| e.dirty || &*e.state != "null" || age(e) < 2 * limits::AWARENESS_EXPIRY);
+        for entry in self.entries.values_mut() {
+            if &*entry.state != "null" && age(entry) > limits::AWARENESS_EXPIRY {
+                entry.say_goodbye();
+            }
+        }
+    }
+
+    /// A frame with what changed since the last call, if anything did.
+    pub fn changed(&mut self) -> Option<Bytes> {
+        let changed: Vec<(u64, &Entry)> = self
+            .entries
+            .iter()
+            .filter(|(_, e)| e.dirty)
+            .map(|(c, e)| (*c, e))
+            .collect();
+        if changed.is_empty() {
+            return None;
+        }
+        let frame = encode(&changed);
+        self.entries.values_mut().for_each(|e| e.dirty = false);
+        Some(frame)
+    }
+
+    /// A frame with everybody, if there is anybody.
+    pub fn all(&self) -> Option<Bytes> {
+        let present: Vec<(u64, &Entry)> = self.entries.iter().map(|(client, e)| (*client, e)).collect();
+        (!present.is_empty()).then(|| encode(&present))
+    }
+
+    /// True when a tick has something to send.
+    pub fn is_dirty(&self) -> bool {
+        self.entries.values().any(|e| e.dirty)
+    }
+}
+
+impl Entry {
+    fn say_goodbye(&mut self) {
+        self.clock = self.clock.saturating_add(1);
+        self.state = "null".into();
+        self.owner = None;
+        self.dirty = true;
+    }
+}
+
+fn encode(entries: &[(u64, &Entry)]) -> Bytes {
+    let mut update = Vec::new();
+    lib0::write_var(&mut update, entries.len() as u64);
+    for (client, entry) in entries {
+        lib0::write_var(&mut update, *client);
+        lib0::write_var(&mut update, u64::from(entry.clock));
+        lib0::write_bytes(&mut update, entry.state.as_bytes());
+    }
+    crate::wire::message(&frame::awareness(&update))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(client: u64, clock: u32, state: &str) -> Vec<u8> {
+        let mut out = vec![1];
+        lib0::write_var(&mut out, client);
+        lib0::write_var(&mut out, u64::from(clock));
+        lib0::write_bytes(&mut out, state.as_bytes());
+        out
+    }
+
+    fn tell(a: &mut Awareness, from: u64, client: u64, clock: u32, state: &str) -> bool {
+        a.receive(ConnId(from), &update(client, clock, state), Instant::now())
+            .expect("well formed");
+        a.changed().is_some()
+    }
+
+    #[test]
+    fn echoes_and_other_peoples_ids_change_nothing() {
+        let mut a = Awareness::default();
+        assert!(tell(&mut a, 1, 100, 1, "{\"x\":1}"));
+        assert!(!tell(&mut a, 1, 100, 1, "{\"x\":1}"), "an echo");
+        assert!(!tell(&mut a, 2, 100, 2, "{\"x\":2}"), "somebody else's id");
+        assert!(!tell(&mut a, 2, 100, 9, "null"), "nor can it be ended by others");
+        assert!(!tell(&mut a, 2, 555, 9, "null"), "a goodbye of nobody");
+        assert!(tell(&mut a, 1, 100, 2, "{\"x\":2}"));
+        assert!(tell(&mut a, 1, 100, 2, "null"), "a goodbye may repeat the clock");
+    }
+
+    #[test]
+    fn a_connection_speaks_for_a_few_ids_only() {
+        let mut a = Awareness::default();
+        for id in 0..limits::AWARENESS_IDS_PER_CONNECTION as u64 {
+            assert!(tell(&mut a, 1, id, 1, "{}"));
+        }
+        assert!(!tell(&mut a, 1, 99, 1, "{}"));
+        assert!(tell(&mut a, 2, 99, 1, "{}"));
+    }
+
+    #[test]
+    fn leaving_and_silence_say_goodbye_once() {
+        let mut a = Awareness::default();
+        tell(&mut a, 1, 100, 1, "{}");
+        tell(&mut a, 2, 200, 1, "{}");
+        a.leave(ConnId(1));
+        assert!(a.changed().is_some());
+        assert!(a.changed().is_none());
+        let later = Instant::now() + limits::AWARENESS_EXPIRY * 3;
+        a.expire(later);
+        assert!(a.changed().is_some(), "200 was silent");
+        a.expire(later + limits::AWARENESS_EXPIRY * 3);
+        assert!(a.all().is_none(), "goodbyes are forgotten");
+    }
+}

@@ -1,0 +1,187 @@
+//! Folding the log into a snapshot. Built from rows in a document of its own, never from the live one (which holds
+//! edits that may still fail to commit); reloaded and compared before anything takes its place.
+
+use super::Trouble;
+use super::doc::{Encoding, SpaceDoc};
+use super::load::{self, Stored};
+use crate::store::{NewSnapshot, SpaceKey, SpaceRow, Store, SwapOutcome, segment::ZSTD_LEVEL};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Instant;
+use thexr_schema::api::CompactResult;
+use thexr_schema::ids::Seq;
+
+/// A v2 snapshot is kept only when it is less than this share (1/n) of the v1 one: v1 can be sent to newcomers as
+/// it is, v2 wins by far when a document was overwritten over and over.
+const V2_WORTH: usize = 2;
+
+/// A compaction that ran to its end.
+#[derive(Debug, Clone)]
+pub struct Compacted {
+    /// What to tell the caller.
+    pub result: CompactResult,
+    /// The journal's event, when something changed.
+    pub event: Option<Seq>,
+    /// Size of the document before compression.
+    pub raw_len: usize,
+}
+
+/// What was built and found good.
+struct Verified {
+    format: i64,
+    raw_len: usize,
+    body: Vec<u8>,
+    hash: [u8; 32],
+    v2: bool,
+}
+
+/// Compacts a space: read, build, verify, swap, seal. `dry_run` stops before the swap.
+pub async fn run(store: &Store, key: SpaceKey, dry_run: bool) -> Result<Compacted, Trouble> {
+    let started = Instant::now();
+    let (row, stored) = load::read(store, key).await?;
+    let before = store.usage(key).await?.snapshot_bytes;
+    let (rows, covered) = (stored.edits.len() as u64, stored.edits.is_empty());
+    let build = tokio::task::spawn_blocking(move || build_and_verify(&stored));
+    let verified = build
+        .await
+        .map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))??;
+
+    let mut event = None;
+    let after = verified.body.len() as u64;
+    let hash = hex(&verified.hash);
+    let mut result = CompactResult {
+        space: row.slug.to_string(),
+        covered_seq: row.seq.0,
+        rows_before: rows,
+        rows_after: if dry_run { rows } else { 0 },
+        log_bytes_before: row.log_bytes.cast_unsigned(),
+        log_bytes_after: if dry_run { row.log_bytes.cast_unsigned() } else { 0 },
+        snapshot_bytes_before: before.cast_unsigned(),
+        snapshot_bytes_after: after,
+        duration_ms: 0,
+        hash: hash.clone(),
+        dry_run,
+        summary: String::new(),
+    };
+    let raw_len = verified.raw_len;
+    if !dry_run && !covered {
+        let note = serde_json::json!({
+            "covered_seq": row.seq, "rows": rows, "log_bytes": row.log_bytes, "snapshot_bytes": after, "hash": hash,
+        });
+        event = swap(store, &row, verified, note.to_string()).await?;
+        if event.is_none() {
+            return Err(Trouble::AlreadyCompacting);
+        }
+        while store.seal(key).await? {}
+        let now = store.load_counts(key).await?;
+        (result.rows_after, result.log_bytes_after) = (now.0.cast_unsigned(), now.1.cast_unsigned());
+    }
+    result.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    result.summary = summary(&result);
+    Ok(Compacted {
+        result,
+        event,
+        raw_len,
+    })
+}
+
+async fn swap(
+    store: &Store,
+    row: &SpaceRow,
+    verified: Verified,
+    note: String,
+) -> Result<Option<Seq>, Trouble> {
+    let new = NewSnapshot {
+        seq: row.seq,
+        replaces: row.snap_seq,
+        format: verified.format,
+        raw_len: verified.raw_len,
+        hash: verified.hash.to_vec(),
+        body: verified.body,
+        note,
+    };
+    match store.swap_snapshot(row.key, &new).await? {
+        SwapOutcome::Done(seq) => Ok(Some(seq)),
+        SwapOutcome::Lost => Ok(None),
+    }
+}
+
+/// Builds the document from rows, encodes and compresses it, then loads the result again from the compressed bytes
+/// and compares clocks and content. Anything that differs is an error and the log stays as it is.
+fn build_and_verify(stored: &Arc<Stored>) -> Result<Verified, Trouble> {
+    let doc = load::build(0, stored)?;
+    let (clocks, hash) = (doc.clocks(), doc.content_hash());
+    let (v1, v2) = (doc.encode(Encoding::V1), doc.encode(Encoding::V2));
+    drop(doc);
+    let pack =
+        |raw: &[u8]| zstd::bulk::compress(raw, ZSTD_LEVEL).map_err(|e| Trouble::Damaged(e.to_string()));
+    let (packed_v1, packed_v2) = (pack(&v1)?, pack(&v2)?);
+    let v2_wins = packed_v2.len() * V2_WORTH < packed_v1.len();
+    let (encoding, raw_len, body) = if v2_wins {
+        (Encoding::V2, v2.len(), packed_v2)
+    } else {
+        (Encoding::V1, v1.len(), packed_v1)
+    };
+
+    let raw = zstd::bulk::decompress(&body, raw_len).map_err(|e| Trouble::Damaged(e.to_string()))?;
+    let again = SpaceDoc::from_stored(0, Some((encoding, &raw)), std::iter::empty())
+        .map_err(|e| Trouble::Damaged(format!("the new snapshot does not load: {e}")))?;
+    if again.clocks() != clocks || again.content_hash() != hash {
+        return Err(Trouble::Damaged(
+            "the new snapshot differs from the log it was made of".into(),
+        ));
+    }
+    let format = if v2_wins { 2 } else { 1 };
+    Ok(Verified {
+        format,
+        raw_len,
+        body,
+        hash,
+        v2: v2_wins,
+    })
+    .inspect(|v| {
+        tracing::debug!(
+            format,
+            v2 = v.v2,
+            raw_len,
+            packed = v.body.len(),
+            "snapshot verified"
+        );
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+}
+
+/// Sizes as a person reads them.
+fn human(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+fn summary(r: &CompactResult) -> String {
+    if r.rows_before == 0 {
+        return "Nothing to compact: no edits since the last snapshot.".into();
+    }
+    let from = human(r.log_bytes_before + r.snapshot_bytes_before);
+    let to = human(r.snapshot_bytes_after);
+    let edits = if r.rows_before == 1 { "edit" } else { "edits" };
+    let what = format!(
+        "{} {edits}, {from} → {to}, clocks and content identical after reload",
+        r.rows_before
+    );
+    if r.dry_run {
+        format!("Would fold {what}. Nothing was changed.")
+    } else {
+        format!("Folded {what}.")
+    }
+}

@@ -1,0 +1,161 @@
+//! What is applied but not yet durable. One batch per space is on its way to the database; what comes in meanwhile
+//! gathers in the next. Pure: the actor does the writing and the sending.
+
+use super::{ConnId, Reply};
+use crate::limits;
+use crate::store::{EventKind, NewEvent};
+use bytes::Bytes;
+use thexr_schema::ids::Seq;
+use tokio::time::Instant;
+
+/// Something to do once everything before it is durable.
+pub(super) enum After {
+    /// Echo message 102.
+    Ack(ConnId, Bytes),
+    /// Answer an HTTP edit with the seq of its batch.
+    Done(Reply<Seq>),
+}
+
+/// Updates that become durable together.
+#[derive(Default)]
+pub(super) struct Batch {
+    /// Author (none for the server) and update, in order; relayed once committed.
+    pub updates: Vec<(Option<ConnId>, Bytes)>,
+    /// What waits for them.
+    pub after: Vec<After>,
+    /// Payload bytes.
+    pub bytes: usize,
+    /// When the first update arrived.
+    pub since: Option<Instant>,
+}
+
+/// The two batches of a space.
+#[derive(Default)]
+pub(super) struct Saver {
+    gathering: Batch,
+    saving: Option<Batch>,
+}
+
+impl Saver {
+    /// Adds an applied update.
+    pub fn push(&mut self, author: Option<ConnId>, update: Bytes, at: Instant) {
+        self.gathering.bytes += update.len();
+        self.gathering.since.get_or_insert(at);
+        self.gathering.updates.push((author, update));
+    }
+
+    /// Attaches `after` to the newest batch that is not durable yet; gives it back when there is none, to be done
+    /// at once.
+    pub fn wait(&mut self, after: After) -> Option<After> {
+        let batch = if self.gathering.updates.is_empty() {
+            self.saving.as_mut()
+        } else {
+            Some(&mut self.gathering)
+        };
+        match batch {
+            Some(batch) => {
+                batch.after.push(after);
+                None
+            }
+            None => Some(after),
+        }
+    }
+
+    /// The next events to write, when there are some and none are on their way.
+    pub fn take(&mut self) -> Option<Vec<NewEvent>> {
+        if self.saving.is_some() || self.gathering.updates.is_empty() {
+            return None;
+        }
+        let mut batch = std::mem::take(&mut self.gathering);
+        if batch.updates.len() > limits::APPEND_EVENTS_MAX {
+            let rest = batch.updates.split_off(limits::APPEND_EVENTS_MAX);
+            self.gathering.bytes = rest.iter().map(|(_, update)| update.len()).sum();
+            batch.bytes -= self.gathering.bytes;
+            // What waits may wait for any of them, so it waits for the last.
+            self.gathering.after = std::mem::take(&mut batch.after);
+            self.gathering.since = batch.since;
+            self.gathering.updates = rest;
+        }
+        let events = batch
+            .updates
+            .iter()
+            .map(|(author, update)| NewEvent {
+                kind: EventKind::Edit,
+                member: author.map(|conn| conn.to_string()),
+                payload: update.clone(),
+            })
+            .collect();
+        self.saving = Some(batch);
+        Some(events)
+    }
+
+    /// The batch that has just been committed.
+    pub fn saved(&mut self) -> Batch {
+        self.saving.take().unwrap_or_default()
+    }
+
+    /// False when so much is unsaved that no more may be applied: the sockets stop reading.
+    pub fn has_room(&self) -> bool {
+        self.gathering.bytes + self.saving.as_ref().map_or(0, |b| b.bytes) < limits::UNSAVED_BYTES_MAX
+    }
+
+    /// True when everything applied is durable.
+    pub fn is_idle(&self) -> bool {
+        self.saving.is_none() && self.gathering.updates.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ack(n: u8) -> After {
+        After::Ack(ConnId(1), Bytes::from(vec![n]))
+    }
+
+    #[test]
+    fn an_ack_waits_for_what_came_before_it_and_for_nothing_else() {
+        let mut saver = Saver::default();
+        assert!(saver.wait(ack(0)).is_some(), "nothing is pending: at once");
+        saver.push(Some(ConnId(1)), Bytes::from_static(b"a"), Instant::now());
+        assert!(saver.wait(ack(1)).is_none());
+        assert_eq!(saver.take().map(|e| e.len()), Some(1));
+        assert!(saver.wait(ack(2)).is_none(), "the batch on its way");
+        saver.push(Some(ConnId(2)), Bytes::from_static(b"b"), Instant::now());
+        assert!(saver.wait(ack(3)).is_none());
+        assert!(saver.take().is_none(), "one batch at a time");
+        assert_eq!(saver.saved().after.len(), 2);
+        assert!(!saver.is_idle());
+        assert_eq!(saver.take().map(|e| e.len()), Some(1));
+        assert_eq!(saver.saved().after.len(), 1);
+        assert!(saver.is_idle());
+    }
+
+    #[test]
+    fn a_long_batch_is_cut_and_its_acks_wait_for_the_end() {
+        let mut saver = Saver::default();
+        for _ in 0..limits::APPEND_EVENTS_MAX + 3 {
+            saver.push(None, Bytes::from_static(b"x"), Instant::now());
+        }
+        assert!(saver.wait(ack(1)).is_none());
+        assert_eq!(saver.take().map(|e| e.len()), Some(limits::APPEND_EVENTS_MAX));
+        assert!(saver.saved().after.is_empty());
+        assert_eq!(saver.take().map(|e| e.len()), Some(3));
+        assert_eq!(saver.saved().after.len(), 1);
+    }
+
+    #[test]
+    fn there_is_room_until_the_bytes_are_used_up() {
+        let mut saver = Saver::default();
+        saver.push(
+            None,
+            Bytes::from(vec![0; limits::UNSAVED_BYTES_MAX]),
+            Instant::now(),
+        );
+        assert!(!saver.has_room());
+        saver.take();
+        assert!(!saver.has_room(), "on its way is not saved");
+        saver.saved();
+        assert!(saver.has_room());
+    }
+}

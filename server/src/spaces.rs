@@ -1,0 +1,254 @@
+//! The registry: which spaces run here. Starts a space when it is asked for, forgets it when it ends, and refuses
+//! one that keeps falling over. Knows nothing of HTTP or sockets.
+
+use crate::limits;
+use crate::space::lanes::Lanes;
+use crate::space::{Actor, ConnId, Exit, SpaceHandle, Trouble, actor::Context};
+use crate::store::{SpaceRow, StoreError};
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use thexr_schema::close;
+use thexr_schema::ids::SpaceId;
+use tokio::time::{Duration, Instant};
+use tokio_util::task::TaskTracker;
+
+/// The running spaces; cheap to clone.
+#[derive(Clone)]
+pub struct Spaces(Arc<Inner>);
+
+struct Inner {
+    context: Context,
+    tracker: TaskTracker,
+    running: Mutex<HashMap<SpaceId, Entry>>,
+    generations: AtomicU64,
+}
+
+#[derive(Default)]
+struct Entry {
+    /// Tells a late end of an old actor from that of the one running now.
+    generation: u64,
+    handle: Option<SpaceHandle>,
+    budget: Budget,
+}
+
+/// How often a space may fall over before it is left alone for a while.
+#[derive(Default)]
+struct Budget {
+    crashes: Vec<Instant>,
+    refused_until: Option<Instant>,
+    refusals: u32,
+}
+
+impl Budget {
+    fn crashed(&mut self, now: Instant) {
+        self.crashes
+            .retain(|at| now.duration_since(*at) < limits::RESTART_WINDOW);
+        self.crashes.push(now);
+        if self.crashes.len() >= limits::RESTARTS_MAX {
+            let delay = limits::RESTART_REFUSAL * 2u32.saturating_pow(self.refusals.min(5));
+            self.refused_until = Some(now + delay.min(Duration::from_secs(60)));
+            self.refusals += 1;
+            self.crashes.clear();
+        }
+    }
+
+    fn refuses(&self, now: Instant) -> bool {
+        self.refused_until.is_some_and(|until| now < until)
+    }
+}
+
+impl Spaces {
+    /// An empty registry; its actors run on `tracker`.
+    pub fn new(context: Context, tracker: TaskTracker) -> Self {
+        let running = Mutex::new(HashMap::new());
+        Self(Arc::new(Inner {
+            context,
+            tracker,
+            running,
+            generations: AtomicU64::new(0),
+        }))
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<SpaceId, Entry>> {
+        // A panic between two map operations leaves the map whole.
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The database, for what concerns rows and not a running space.
+    pub fn store(&self) -> &crate::store::Store {
+        &self.0.context.store
+    }
+
+    /// The space if it is in memory.
+    pub fn loaded(&self, id: &SpaceId) -> Option<SpaceHandle> {
+        self.running()
+            .get(id)
+            .and_then(|entry| entry.handle.clone())
+            .filter(|handle| !handle.is_closed())
+    }
+
+    /// The space, started if it sleeps. `Gone` when it does not exist.
+    pub async fn get(&self, id: &SpaceId) -> Result<SpaceHandle, Trouble> {
+        if let Some(handle) = self.loaded(id) {
+            return Ok(handle);
+        }
+        let row = self.store().space(id).await?.ok_or(Trouble::Gone)?;
+        self.start(row)
+    }
+
+    /// The same for a client that may bring a space into being; a deleted one stays gone until it is created again.
+    pub async fn get_or_create(&self, id: &SpaceId) -> Result<SpaceHandle, Trouble> {
+        match self.get(id).await {
+            Err(Trouble::Gone) => {}
+            other => return other,
+        }
+        if self.store().was_deleted(id).await? {
+            return Err(Trouble::Gone);
+        }
+        let row = match self.store().create(id, id.as_ref()).await {
+            Ok(row) => row,
+            // Two first clients at once: the other one made it.
+            Err(StoreError::Exists) => self.store().space(id).await?.ok_or(Trouble::Gone)?,
+            Err(error) => return Err(error.into()),
+        };
+        self.start(row)
+    }
+
+    /// Joins a connection, starting or creating the space; tries again when the space ends just then.
+    pub async fn join(&self, id: &SpaceId, conn: ConnId, lanes: &Lanes) -> Result<SpaceHandle, Trouble> {
+        let mut last = Trouble::Restarting;
+        for _ in 0..3 {
+            let handle = self.get_or_create(id).await?;
+            match handle.join(conn, lanes.clone()).await {
+                Ok(()) => return Ok(handle),
+                Err(Trouble::Restarting) => last = Trouble::Restarting,
+                Err(other) => return Err(other),
+            }
+        }
+        Err(last)
+    }
+
+    /// Deletes a space: its sockets are closed for good, then its rows go.
+    pub async fn delete(&self, id: &SpaceId) -> Result<(), Trouble> {
+        let row = self.store().space(id).await?.ok_or(Trouble::Gone)?;
+        // Rows first: an actor that restarts in between finds no space, and one that still saves is told so.
+        self.store().delete(row.key).await?;
+        if let Some(handle) = self.loaded(id) {
+            handle.stop(close::NO_SPACE).await;
+        }
+        Ok(())
+    }
+
+    /// Starts the space unless it runs; insert and spawn happen under one lock, so two first joiners share one.
+    fn start(&self, row: SpaceRow) -> Result<SpaceHandle, Trouble> {
+        let id = row.slug.clone();
+        let mut running = self.running();
+        let entry = running.entry(id.clone()).or_default();
+        if let Some(handle) = entry.handle.as_ref().filter(|handle| !handle.is_closed()) {
+            return Ok(handle.clone());
+        }
+        if entry.budget.refuses(Instant::now()) {
+            self.0.context.metrics.limit("restarts");
+            return Err(Trouble::Busy);
+        }
+        let generation = self.0.generations.fetch_add(1, Ordering::Relaxed) + 1;
+        entry.generation = generation;
+        let retire = {
+            let (registry, id) = (Arc::downgrade(&self.0), id.clone());
+            Box::new(move || {
+                registry
+                    .upgrade()
+                    .is_none_or(|inner| Spaces(inner).retire(&id, generation))
+            })
+        };
+        let (handle, life) = Actor::start(self.0.context.clone(), row, retire);
+        entry.handle = Some(handle.clone());
+        let registry = Arc::downgrade(&self.0);
+        let metrics = self.0.context.metrics.clone();
+        metrics.spaces_loaded.inc();
+        self.0.tracker.spawn(async move {
+            let end = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(life)).await;
+            let exit = end.unwrap_or_else(|_| Exit::Broken(None, "the space panicked".into()));
+            metrics.spaces_loaded.dec();
+            if let Some(inner) = registry.upgrade() {
+                Spaces(inner).ended(&id, generation, &exit);
+            }
+        });
+        Ok(handle)
+    }
+
+    /// Lets an idle actor go: only if it is still the one that runs. Nobody can get its handle afterwards; who has
+    /// one is told `Restarting` and asks again.
+    fn retire(&self, id: &SpaceId, generation: u64) -> bool {
+        let mut running = self.running();
+        let ours = running
+            .get(id)
+            .is_some_and(|entry| entry.generation == generation);
+        if ours {
+            running.remove(id);
+        }
+        ours
+    }
+
+    fn ended(&self, id: &SpaceId, generation: u64, exit: &Exit) {
+        let mut running = self.running();
+        let Some(entry) = running.get_mut(id).filter(|entry| entry.generation == generation) else {
+            return;
+        };
+        entry.handle = None;
+        match exit {
+            Exit::Stopped | Exit::Idle | Exit::Storage(_) => {
+                running.remove(id);
+            }
+            // The entry stays: it remembers how often this happened.
+            Exit::Broken(..) => entry.budget.crashed(Instant::now()),
+        }
+    }
+
+    /// How many spaces are in memory.
+    pub fn len(&self) -> usize {
+        self.running()
+            .values()
+            .filter(|entry| entry.handle.is_some())
+            .count()
+    }
+
+    /// True when none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_space_that_keeps_crashing_is_left_alone_for_longer_and_longer() {
+        let mut budget = Budget::default();
+        let mut now = Instant::now();
+        let mut last = Duration::ZERO;
+        for _ in 0..3 {
+            for _ in 0..limits::RESTARTS_MAX {
+                assert!(!budget.refuses(now));
+                budget.crashed(now);
+            }
+            let until = budget.refused_until.expect("refused");
+            assert!(budget.refuses(now) && until - now > last);
+            last = until - now;
+            now = until;
+        }
+    }
+
+    #[test]
+    fn crashes_far_apart_do_not_add_up() {
+        let mut budget = Budget::default();
+        let start = Instant::now();
+        for i in 0..10 {
+            budget.crashed(start + limits::RESTART_WINDOW * i);
+            assert!(!budget.refuses(start + limits::RESTART_WINDOW * i));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The database: bytes in, bytes out. Owns all SQL; knows nothing of yrs, sockets or HTTP.
+//!
+//! One writer connection takes everything that changes rows, so SQLite never sees two writers and a commit
+//! carries the events of every space that had some ready (`writer`). Readers use a small pool of their own.
+
+mod admin;
+mod open;
+mod read;
+pub mod segment;
+mod snapshot;
+mod writer;
+
+pub use admin::Usage;
+pub use open::OpenError;
+pub use snapshot::{NewSnapshot, SwapOutcome};
+pub use writer::Appended;
+
+use bytes::Bytes;
+use sqlx::SqlitePool;
+use thexr_schema::ids::{Seq, SpaceId};
+
+/// A space's row id: what events and snapshots are keyed by. A deleted and re-created name gets a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpaceKey(pub i64);
+
+/// A space as listed: its row and its head.
+#[derive(Debug, Clone)]
+pub struct SpaceRow {
+    /// Row id.
+    pub key: SpaceKey,
+    /// The name in URLs.
+    pub slug: SpaceId,
+    /// What people call it.
+    pub name: String,
+    /// Random id of this history.
+    pub epoch: String,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+    /// The newest event.
+    pub seq: Seq,
+    /// What the newest snapshot covers; 0 = none.
+    pub snap_seq: Seq,
+    /// Edits after the snapshot.
+    pub log_rows: i64,
+    /// Their payload bytes.
+    pub log_bytes: i64,
+}
+
+/// What an event is. The numbers are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i64)]
+pub enum EventKind {
+    /// A Yjs update (v1) that changed the document.
+    Edit = 1,
+    /// The log up to some seq was folded into a snapshot; payload is JSON.
+    Compacted = 6,
+}
+
+/// An event that has no number yet.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// What happened.
+    pub kind: EventKind,
+    /// The connection it came from; `None` for the server itself.
+    pub member: Option<String>,
+    /// The Yjs update or JSON.
+    pub payload: Bytes,
+}
+
+/// A stored event.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its number in the space.
+    pub seq: Seq,
+    /// Milliseconds since 1970, not decreasing in `seq`.
+    pub at: i64,
+    /// Stored kind number; readers skip kinds they do not know.
+    pub kind: i64,
+    /// The connection it came from.
+    pub member: Option<String>,
+    /// Who that was, when known.
+    pub user: Option<String>,
+    /// The Yjs update or JSON.
+    pub payload: Bytes,
+}
+
+/// A stored snapshot, still compressed.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The event it covers up to.
+    pub seq: Seq,
+    /// 1 = Yjs v1 + zstd, 2 = Yjs v2 + zstd.
+    pub format: i64,
+    /// Bytes before compression.
+    pub raw_len: usize,
+    /// SHA-256 of the canonical content.
+    pub hash: Vec<u8>,
+    /// The compressed bytes.
+    pub body: Bytes,
+}
+
+/// Everything needed to open a space: the newest snapshot and the edits after it, in one consistent read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The row at the time of the read.
+    pub row: SpaceRow,
+    /// The newest snapshot, if any.
+    pub snapshot: Option<Snapshot>,
+    /// The edits after it, in order.
+    pub edits: Vec<Event>,
+}
+
+/// Why a store call failed; one variant per thing a caller does differently.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such space, or it was deleted: drop its sockets.
+    #[error("no such space")]
+    Gone,
+    /// A living space has this name.
+    #[error("a space of this name exists")]
+    Exists,
+    /// No room on the disk: writing stops, reading goes on.
+    #[error("the disk is full")]
+    Full,
+    /// A row does not match its checksum, its neighbours or its snapshot: never served as if it were whole.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+    /// Anything else the database said.
+    #[error("database: {0}")]
+    Db(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLITE_FULL is 13; an IOERR on write (10 with detail bits) while the disk is full reads the same.
+        let full = match &error {
+            sqlx::Error::Database(db) => {
+                db.code().is_some_and(|c| c == "13") || db.message().contains("disk is full")
+            }
+            _ => false,
+        };
+        if full { Self::Full } else { Self::Db(error) }
+    }
+}
+
+/// A result of this module.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Handle to the database; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    reader: SqlitePool,
+    /// One connection, so whoever holds it is the only writer.
+    writer: SqlitePool,
+    appends: writer::Appends,
+    /// Held for the life of the process: two servers on one folder would number events twice.
+    _lock: std::sync::Arc<std::fs::File>,
+}
+
+/// crc32 over the kind and the payload of an event; the seq is not in it because it is handed out inside the
+/// insert, and a wrong seq shows as a gap.
+pub(crate) fn event_crc(kind: i64, payload: &[u8]) -> i64 {
+    let mut h = crc32fast::Hasher::new();
+    h.update(&kind.to_le_bytes());
+    h.update(payload);
+    i64::from(h.finalize())
+}
+
+/// Milliseconds since 1970 by this machine's clock.
+pub fn now_ms() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}

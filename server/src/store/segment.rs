@@ -1,0 +1,87 @@
+//! Sealed events: many rows as one compressed block. Owns the block's layout.
+//!
+//! Before compression a block is, for each event in order: `varint seq`, `varint at`, `varint kind`, then member,
+//! user and payload as length-prefixed bytes (an absent name is length 0). zstd level 3.
+
+use super::{Event, StoreError};
+use bytes::Bytes;
+use thexr_schema::ids::Seq;
+use thexr_schema::lib0::{Reader, write_bytes, write_var};
+
+/// zstd level for everything stored: level 3 halves updates, higher levels cost more than they save.
+pub const ZSTD_LEVEL: i32 = 3;
+
+/// Packs events; gives the compressed block and its size before compression.
+pub fn pack(events: &[Event]) -> std::io::Result<(Vec<u8>, usize)> {
+    let mut raw = Vec::with_capacity(events.iter().map(|e| e.payload.len() + 32).sum());
+    for event in events {
+        write_var(&mut raw, event.seq.0.cast_unsigned());
+        write_var(&mut raw, event.at.cast_unsigned());
+        write_var(&mut raw, event.kind.cast_unsigned());
+        write_bytes(&mut raw, event.member.as_deref().unwrap_or("").as_bytes());
+        write_bytes(&mut raw, event.user.as_deref().unwrap_or("").as_bytes());
+        write_bytes(&mut raw, &event.payload);
+    }
+    Ok((zstd::bulk::compress(&raw, ZSTD_LEVEL)?, raw.len()))
+}
+
+/// Unpacks a block written by [`pack`]; `raw_len` bounds what is allocated.
+pub fn unpack(block: &[u8], raw_len: usize) -> Result<Vec<Event>, StoreError> {
+    let damaged = |what: String| StoreError::Damaged(format!("segment: {what}"));
+    let raw = zstd::bulk::decompress(block, raw_len).map_err(|e| damaged(e.to_string()))?;
+    let mut r = Reader::new(&raw);
+    let mut events = Vec::new();
+    while !r.is_empty() {
+        let mut next = || -> Result<Event, thexr_schema::Fault> {
+            let number = |v: u64| i64::try_from(v).unwrap_or(i64::MAX);
+            let (seq, at, kind) = (number(r.var_u64()?), number(r.var_u64()?), number(r.var_u64()?));
+            let (member, user) = (r.str()?, r.str()?);
+            let name = |s: &str| (!s.is_empty()).then(|| s.to_owned());
+            let (member, user) = (name(member), name(user));
+            Ok(Event {
+                seq: Seq(seq),
+                at,
+                kind,
+                member,
+                user,
+                payload: Bytes::copy_from_slice(r.bytes()?),
+            })
+        };
+        events.push(next().map_err(|f| damaged(f.to_string()))?);
+    }
+    Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(seq: i64) -> Event {
+        Event {
+            seq: Seq(seq),
+            at: 1_700_000_000_000 + seq,
+            kind: 1,
+            member: (seq % 2 == 0).then(|| format!("m{seq}")),
+            user: None,
+            payload: Bytes::from(vec![seq as u8; seq as usize]),
+        }
+    }
+
+    #[test]
+    fn a_block_gives_back_its_events() {
+        let events: Vec<Event> = (1..200).map(event).collect();
+        let (block, raw_len) = pack(&events).expect("packs");
+        let back = unpack(&block, raw_len).expect("unpacks");
+        assert_eq!(format!("{events:?}"), format!("{back:?}"));
+        assert!(block.len() < raw_len);
+    }
+
+    #[test]
+    fn a_damaged_block_is_refused() {
+        let (mut block, raw_len) = pack(&[event(3)]).expect("packs");
+        assert!(unpack(&block, raw_len - 1).is_err());
+        let end = block.len() - 1;
+        block.truncate(end);
+        assert!(unpack(&block, raw_len).is_err());
+    }
+}

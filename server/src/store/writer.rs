@@ -1,0 +1,222 @@
+//! Group commit: one transaction at a time takes the events of every space that has some ready.
+//!
+//! Batches form while a commit runs. Under load the next commit starts no sooner than `COMMIT_GAP_MS` after the
+//! last one started, because each commit costs an fsync and each fan-out one write per receiver: pacing both in
+//! this one place is what keeps a busy space cheap. An idle server commits at once.
+
+use super::{NewEvent, Result, SpaceKey, StoreError, event_crc, now_ms};
+use crate::limits;
+use crate::metrics::Metrics;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use std::fmt::Write;
+use std::sync::Arc;
+use thexr_schema::ids::Seq;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+/// What a commit gave an append: its events are `first..=last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Number of the first event of the append.
+    pub first: Seq,
+    /// Number of the last.
+    pub last: Seq,
+    /// The time they all carry, ms since 1970.
+    pub at: i64,
+}
+
+struct Append {
+    space: SpaceKey,
+    events: Vec<NewEvent>,
+    reply: oneshot::Sender<Result<Appended>>,
+}
+
+/// The way in. One append per space may be under way at a time (the space's saver sees to it), so the queue holds
+/// at most one entry per loaded space.
+#[derive(Clone)]
+pub(super) struct Appends(mpsc::Sender<Append>);
+
+impl super::Store {
+    /// Writes `events` in order under the next numbers of `space` and returns once they are on the disk.
+    pub async fn append(&self, space: SpaceKey, events: Vec<NewEvent>) -> Result<Appended> {
+        let (reply, answer) = oneshot::channel();
+        self.appends
+            .0
+            .send(Append { space, events, reply })
+            .await
+            .map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Db(sqlx::Error::PoolClosed)
+}
+
+/// Starts the writer task; it ends when every `Store` is gone.
+pub(super) fn start(pool: SqlitePool, metrics: Arc<Metrics>, tracker: &TaskTracker) -> Appends {
+    let (send, receive) = mpsc::channel(limits::APPEND_QUEUE_LEN);
+    tracker.spawn(run(pool, metrics, receive));
+    Appends(send)
+}
+
+async fn run(pool: SqlitePool, metrics: Arc<Metrics>, mut queue: mpsc::Receiver<Append>) {
+    let mut batch: Vec<Append> = Vec::new();
+    let mut next_start = Instant::now();
+    while let Some(first) = queue.recv().await {
+        tokio::time::sleep_until(next_start).await;
+        batch.push(first);
+        let mut rows = batch[0].events.len();
+        while rows < limits::COMMIT_ROWS_MAX {
+            let Ok(more) = queue.try_recv() else { break };
+            rows += more.events.len();
+            batch.push(more);
+        }
+        let started = Instant::now();
+        next_start = started + limits::COMMIT_GAP;
+        commit(&pool, &mut batch).await;
+        metrics.commit(started.elapsed(), rows);
+    }
+}
+
+/// Commits the whole batch, or, when that fails, each append alone: one space's bad row must not stop the others.
+async fn commit(pool: &SqlitePool, batch: &mut Vec<Append>) {
+    let whole = write(pool, batch).await;
+    match whole {
+        Ok(answers) => {
+            for (append, answer) in batch.drain(..).zip(answers) {
+                let _ = append.reply.send(answer);
+            }
+        }
+        Err(error) if batch.len() == 1 => {
+            for append in batch.drain(..) {
+                let _ = append.reply.send(Err(copy(&error)));
+            }
+        }
+        Err(_) => {
+            for append in batch.drain(..) {
+                let alone = [append];
+                let answer = write(pool, &alone)
+                    .await
+                    .and_then(|mut a| a.pop().unwrap_or(Err(closed())));
+                let [append] = alone;
+                let _ = append.reply.send(answer);
+            }
+        }
+    }
+}
+
+fn copy(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Full => StoreError::Full,
+        other => StoreError::Db(sqlx::Error::Protocol(other.to_string())),
+    }
+}
+
+async fn write(pool: &SqlitePool, batch: &[Append]) -> Result<Vec<Result<Appended>>> {
+    let mut connection = pool.acquire().await?;
+    let written = write_on(&mut connection, batch).await;
+    if written.is_err() {
+        // The failing statement may have left the transaction open; without one this is a harmless error.
+        let _ = sqlx::query("rollback").execute(&mut *connection).await;
+    }
+    written
+}
+
+/// One query of four statements: sqlx hands each query to the connection's own thread and back, and that hop costs
+/// more than the statement. `head` gives the numbers, the join with it drops the events of deleted spaces.
+async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result<Vec<Result<Appended>>> {
+    let rows: usize = batch.iter().map(|a| a.events.len()).sum();
+    let sql = statement(batch.len().next_power_of_two(), rows.next_power_of_two());
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now_ms());
+    let pad = |n: usize| n.next_power_of_two() - n;
+    for append in batch {
+        let edits = append.events.iter().filter(|e| e.kind == super::EventKind::Edit);
+        let (count, bytes) = edits.fold((0i64, 0i64), |(n, b), e| (n + 1, b + e.payload.len() as i64));
+        query = query
+            .bind(append.space.0)
+            .bind(append.events.len() as i64)
+            .bind(count)
+            .bind(bytes);
+    }
+    for _ in 0..pad(batch.len()) {
+        query = query.bind(None::<i64>).bind(0i64).bind(0i64).bind(0i64);
+    }
+    for append in batch {
+        let n = append.events.len() as i64;
+        for (i, event) in append.events.iter().enumerate() {
+            let kind = event.kind as i64;
+            query = query
+                .bind(append.space.0)
+                .bind(i as i64 + 1 - n)
+                .bind(kind)
+                .bind(event.member.as_deref())
+                .bind(&event.payload[..])
+                .bind(event_crc(kind, &event.payload));
+        }
+    }
+    for _ in 0..pad(rows) {
+        query = query
+            .bind(None::<i64>)
+            .bind(0i64)
+            .bind(0i64)
+            .bind(None::<&str>)
+            .bind(&[][..])
+            .bind(0i64);
+    }
+    let heads = query.fetch_all(connection).await?;
+    Ok(batch
+        .iter()
+        .map(|append| {
+            let n = append.events.len() as i64;
+            heads
+                .iter()
+                .find(|h| h.get::<i64, _>(0) == append.space.0)
+                .ok_or(StoreError::Gone)
+                .map(|head| {
+                    let last: i64 = head.get(1);
+                    Appended {
+                        first: Seq(last - n + 1),
+                        last: Seq(last),
+                        at: head.get(2),
+                    }
+                })
+        })
+        .collect())
+}
+
+/// The text for `spaces` head rows and `rows` events. Sizes are powers of two and the rest is padded with null
+/// keys, so that a few dozen texts stay prepared.
+fn statement(spaces: usize, rows: usize) -> String {
+    let mut sql = String::with_capacity(600 + 10 * spaces + 16 * rows);
+    sql.push_str(
+        "begin immediate;
+         with given(at) as (values (?)), batch(space_id, n, edits, bytes) as (values ",
+    );
+    values(&mut sql, "(?,?,?,?)", spaces);
+    sql.push_str(
+        ")
+         update head set seq = seq + batch.n, at = max(head.at, given.at),
+                log_rows = log_rows + batch.edits, log_bytes = log_bytes + batch.bytes
+         from batch, given where head.space_id = batch.space_id
+         returning space_id, seq, at;
+         with batch(space_id, back, kind, member, payload, crc) as (values ",
+    );
+    values(&mut sql, "(?,?,?,?,?,?)", rows);
+    sql.push_str(
+        ")
+         insert into event (space_id, seq, at, kind, member, payload, crc)
+         select b.space_id, h.seq + b.back, h.at, b.kind, b.member, b.payload, b.crc
+         from batch b join head h on h.space_id = b.space_id;
+         commit",
+    );
+    sql
+}
+
+fn values(sql: &mut String, row: &str, n: usize) {
+    for i in 0..n {
+        let comma = if i == 0 { "" } else { "," };
+        let _ = write!(sql, "{comma}{row}");
+    }
+}
