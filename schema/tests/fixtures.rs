@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use thexr_schema::frame::{self, Message, Messages};
-use thexr_schema::scan::{scan_awareness, scan_state_vector, scan_update, visit_structs};
+use thexr_schema::scan::{scan_awareness, scan_state_vector, scan_update, visit_deletes, visit_structs};
 use thexr_schema::{Fault, stroke};
 
 fn cases(file: &str) -> Vec<Value> {
@@ -128,6 +128,33 @@ fn units_of_content_cover_the_clocks_of_an_update() {
             "{}",
             case["name"]
         );
+    }
+}
+
+/// SPEC U14: what real clients send as deleted is in the delete set of the same update, so that a receiver may take
+/// the opposite for a reused client id.
+#[test]
+fn deleted_runs_of_real_clients_are_in_their_delete_set() {
+    for case in cases("updates.json")
+        .iter()
+        .filter(|case| case["document"].is_object() || case["row"].is_null())
+    {
+        let bytes = hex(case);
+        if case["ok"] == false || case["name"] == "a parent that is deleted" {
+            continue;
+        }
+        let mut ranges = Vec::new();
+        visit_deletes(&bytes, |range| ranges.push(range)).expect("accepted");
+        visit_structs(&bytes, |unit| {
+            let covered = |clock: u32| {
+                ranges
+                    .iter()
+                    .any(|r| r.client == unit.client && (r.start..r.end).contains(&clock))
+            };
+            let all = (unit.clock..unit.clock + unit.len).all(covered);
+            assert!(unit.kind != 1 || all, "{} {}", case["name"], unit.clock);
+        })
+        .expect("accepted");
     }
 }
 

@@ -103,8 +103,12 @@ pub(super) fn structs<'a>(
     distinct(clients.iter().map(|range| range.client), reader.pos())
 }
 
-/// Reads the delete set: per client the end of its highest range.
-pub(super) fn deletes(reader: &mut Reader<'_>, ends: &mut Vec<(u64, u32)>) -> Result<(), Fault> {
+/// Reads the delete set, reporting each range, and collects per client the end of its highest one.
+pub(super) fn deletes(
+    reader: &mut Reader<'_>,
+    ends: &mut Vec<(u64, u32)>,
+    report: &mut impl FnMut(ClientRange),
+) -> Result<(), Fault> {
     let count = reader.count(2, CLIENTS_PER_UPDATE_MAX)?;
     ends.reserve_exact(count);
     for _ in 0..count {
@@ -120,6 +124,11 @@ pub(super) fn deletes(reader: &mut Reader<'_>, ends: &mut Vec<(u64, u32)>) -> Re
                 return Err(Fault::new(FaultCode::BadDeleteRange, at));
             }
             end = end_of(from, len, at)?;
+            report(ClientRange {
+                client,
+                start: from,
+                end,
+            });
         }
         ends.push((client, end));
     }
