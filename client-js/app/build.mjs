@@ -21,9 +21,22 @@ const { metafile } = await build({
   chunkNames: 'assets/[name]-[hash]',
   alias: { '@thexr/client': resolve(app, '../src/index.ts') },
   nodePaths: [join(app, 'node_modules'), resolve(app, '../node_modules')],
-  tsconfigRaw: { compilerOptions: { jsx: 'react-jsx', jsxImportSource: 'preact', target: 'es2022', verbatimModuleSyntax: true } },
-  bundle: true, splitting: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'none',
-  metafile: true, logLevel: 'warning',
+  tsconfigRaw: {
+    compilerOptions: {
+      jsx: 'react-jsx',
+      jsxImportSource: 'preact',
+      target: 'es2022',
+      verbatimModuleSyntax: true,
+    },
+  },
+  bundle: true,
+  splitting: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
 })
 
 let page = readFileSync(join(app, 'src/index.html'), 'utf8')
@@ -46,6 +59,8 @@ for (const file of readdirSync(out, { recursive: true, withFileTypes: true })) {
     if (small.length < bytes.length) writeFileSync(`${path}.${suffix}`, small)
   }
   total += packed.gz.length
-  console.log(`${relative(out, path)}  ${(bytes.length / 1024).toFixed(1)} KiB, ${(packed.gz.length / 1024).toFixed(1)} gzip, ${(packed.br.length / 1024).toFixed(1)} brotli`)
+  console.log(
+    `${relative(out, path)}  ${(bytes.length / 1024).toFixed(1)} KiB, ${(packed.gz.length / 1024).toFixed(1)} gzip, ${(packed.br.length / 1024).toFixed(1)} brotli`,
+  )
 }
 console.log(`total ${(total / 1024).toFixed(1)} KiB gzip`)

@@ -31,7 +31,12 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
   if (body !== undefined) headers['content-type'] = 'application/json'
   let response: Response
   try {
-    response = await fetch(`/api/v1${path}`, { method, headers, signal, body: body === undefined ? null : JSON.stringify(body) })
+    response = await fetch(`/api/v1${path}`, {
+      method,
+      headers,
+      signal,
+      body: body === undefined ? null : JSON.stringify(body),
+    })
   } catch (error) {
     if (signal?.aborted) throw error
     throw new ApiError(0, 'The server does not answer.')
@@ -41,21 +46,33 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
   try {
     value = text === '' ? undefined : JSON.parse(text)
   } catch {
-    throw new ApiError(response.status, `The server answered ${response.status} with something that is not JSON.`)
+    throw new ApiError(
+      response.status,
+      `The server answered ${response.status} with something that is not JSON.`,
+    )
   }
   if (!response.ok) {
     const said = (value as { error?: { message?: unknown } } | undefined)?.error?.message
-    throw new ApiError(response.status, typeof said === 'string' ? said : `The server answered ${response.status}.`)
+    throw new ApiError(
+      response.status,
+      typeof said === 'string' ? said : `The server answered ${response.status}.`,
+    )
   }
   return value as T
 }
 
 export const listSpaces = (after: string | null, signal?: AbortSignal) =>
-  call<Page<SpaceInfo>>('GET', `/spaces?limit=50${after ? `&after=${encodeURIComponent(after)}` : ''}`, undefined, signal)
+  call<Page<SpaceInfo>>(
+    'GET',
+    `/spaces?limit=50${after ? `&after=${encodeURIComponent(after)}` : ''}`,
+    undefined,
+    signal,
+  )
 
 export const createSpace = (wish: { id?: string; name?: string }) => call<SpaceInfo>('POST', '/spaces', wish)
 
 export const getSpace = (id: string, signal?: AbortSignal) =>
   call<SpaceInfo>('GET', `/spaces/${encodeURIComponent(id)}`, undefined, signal)
 
-export const renameSpace = (id: string, name: string) => call<SpaceInfo>('PATCH', `/spaces/${encodeURIComponent(id)}`, { name })
+export const renameSpace = (id: string, name: string) =>
+  call<SpaceInfo>('PATCH', `/spaces/${encodeURIComponent(id)}`, { name })

@@ -13,7 +13,9 @@ const space = lazy(() => import('./space/page.js').then((file) => file.SpacePage
 function App() {
   const route = useRoute()
   // So that opening a space works at once, even when the network has gone away since.
-  useEffect(() => { setTimeout(space.fetch, 500) }, [])
+  useEffect(() => {
+    setTimeout(space.fetch, 500)
+  }, [])
   return (
     <>
       {route.page === 'home' ? <Home /> : <space.Part key={route.id} id={route.id} />}

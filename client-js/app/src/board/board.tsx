@@ -6,6 +6,7 @@ import type { AppSpace } from '../space/room.js'
 import { writeThumb } from '../space/thumb.js'
 import { useChanges, useMedia } from '../ui/hooks.js'
 import { toast } from '../ui/toast.js'
+import type { Camera } from './camera.js'
 import { listenToKeys } from './keys.js'
 import { listenToPointers } from './pointer.js'
 import { createSurface, readInk, renderPicture, type Surface } from './surface.js'
@@ -25,12 +26,16 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
   const { tool } = tools.use()
   const id = useBoardId(space, chosen)
   const board = useMemo(() => space.board(id), [space, id])
-  useChanges((changed) => {
-    const offs = [board.on('add', changed), board.on('remove', changed)]
-    return () => offs.forEach((off) => off())
-  }, [board])
+  useChanges(
+    (changed) => {
+      const offs = [board.on('add', changed), board.on('remove', changed)]
+      return () => offs.forEach((off) => off())
+    },
+    [board],
+  )
 
-  const failed = (error: unknown) => toast({ text: error instanceof Error ? error.message : String(error), tone: 'bad' })
+  const failed = (error: unknown) =>
+    toast({ text: error instanceof Error ? error.message : String(error), tone: 'bad' })
   // Ink goes into the history of the space, so that one undo takes back whatever came last.
   const commit = (write: () => void) => space.transact(write)
   const current = useRef({ begin: (): BoardHandle | null => null })
@@ -48,7 +53,10 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
     if (!below || !above) return
     let made: Surface
     try {
-      made = createSurface(below, above, (camera) => setZoom(camera.zoom))
+      made = createSurface(below, above, (camera) => {
+        setZoom(camera.zoom)
+        movePaper(below.parentElement, camera)
+      })
     } catch (error) {
       setFailure(error instanceof Error ? error.message : String(error))
       return
@@ -56,7 +64,10 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
     const hands = { canvas: above, surface: made, begin: () => current.current.begin(), commit, failed }
     const offs = [listenToPointers(hands), listenToKeys(hands)]
     setSurface(made)
-    return () => { offs.forEach((off) => off()); made.destroy() }
+    return () => {
+      offs.forEach((off) => off())
+      made.destroy()
+    }
   }, [])
   useEffect(() => surface?.setBoard(board), [surface, board])
   useEffect(() => surface?.setDark(dark), [surface, dark])
@@ -86,17 +97,55 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
   return (
     <section class="board" aria-label="Whiteboard">
       <canvas ref={base} class="board-ink" aria-hidden="true" />
-      <canvas ref={wet} class="board-canvas" data-testid="board-canvas" data-tool={tool} data-strokes={count} tabIndex={0} role="application" aria-roledescription="whiteboard"
-        aria-label={`Whiteboard, ${count === 1 ? '1 stroke' : `${count} strokes`}`} aria-describedby="board-help" />
-      <p id="board-help" class="sr">{describe(board)} Arrow keys move the crosshair, Enter puts the pen down and lifts it, E is the eraser, P the pen. Press question mark for all keys.</p>
-      {failure && <p class="board-hint" role="alert">{failure} The outline still works.</p>}
+      <canvas
+        ref={wet}
+        class="board-canvas"
+        data-testid="board-canvas"
+        data-tool={tool}
+        data-strokes={count}
+        tabIndex={0}
+        role="application"
+        aria-roledescription="whiteboard"
+        aria-label={`Whiteboard, ${count === 1 ? '1 stroke' : `${count} strokes`}`}
+        aria-describedby="board-help"
+      />
+      <p id="board-help" class="sr">
+        {describe(board)} Arrow keys move the crosshair, Enter puts the pen down and lifts it, E is the
+        eraser, P the pen. Press question mark for all keys.
+      </p>
+      {failure && (
+        <p class="board-hint" role="alert">
+          {failure} The outline still works.
+        </p>
+      )}
       {count === 0 && !failure && (
-        <p class="board-hint" data-testid="board-empty">{space.readOnly ? 'Nothing has been drawn here yet.' : 'Draw here. Everybody in this space sees it.'}</p>
+        <p class="board-hint" data-testid="board-empty">
+          {space.readOnly
+            ? 'Nothing has been drawn here yet.'
+            : 'Draw here. Everybody in this space sees it.'}
+        </p>
       )}
       {surface && <Toolbar readOnly={space.readOnly} />}
-      {surface && <ViewBar zoom={zoom} surface={surface} readOnly={space.readOnly} empty={count === 0} clear={clear} save={save} />}
+      {surface && (
+        <ViewBar
+          zoom={zoom}
+          surface={surface}
+          readOnly={space.readOnly}
+          empty={count === 0}
+          clear={clear}
+          save={save}
+        />
+      )}
     </section>
   )
+}
+
+/** The dots of the paper go along with the camera, and never get too dense to see. */
+function movePaper(paper: HTMLElement | null, { x, y, zoom }: Camera) {
+  if (!paper) return
+  const step = 24 * 2 ** -Math.round(Math.log2(zoom)) * zoom
+  paper.style.backgroundSize = `${step}px ${step}px`
+  paper.style.backgroundPosition = `${-x * zoom}px ${-y * zoom}px`
 }
 
 /** The chosen entity's board when it has one, else the last one chosen, else the main board. */
@@ -114,13 +163,21 @@ function useBoardId(space: AppSpace, chosen: string | null): string {
 function useThumb(space: AppSpace, board: BoardHandle, dark: boolean) {
   useEffect(() => {
     const keep = () => {
-      const inks = board.strokes.slice(-400).map(readInk).filter((ink) => ink !== null)
+      const inks = board.strokes
+        .slice(-400)
+        .map(readInk)
+        .filter((ink) => ink !== null)
       const picture = renderPicture(inks, 1, 320, dark)
       if (picture) writeThumb(space.id, picture.toDataURL('image/webp', 0.7))
     }
-    const hidden = () => { if (document.hidden) keep() }
+    const hidden = () => {
+      if (document.hidden) keep()
+    }
     document.addEventListener('visibilitychange', hidden)
-    return () => { document.removeEventListener('visibilitychange', hidden); keep() }
+    return () => {
+      document.removeEventListener('visibilitychange', hidden)
+      keep()
+    }
   }, [space, board, dark])
 }
 

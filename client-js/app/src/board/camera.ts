@@ -16,9 +16,16 @@ export interface Box {
 export const zoomMin = 0.1
 export const zoomMax = 8
 
-export const toBoard = (camera: Camera, x: number, y: number): [number, number] => [camera.x + x / camera.zoom, camera.y + y / camera.zoom]
+export const toBoard = (camera: Camera, x: number, y: number): [number, number] => [
+  camera.x + x / camera.zoom,
+  camera.y + y / camera.zoom,
+]
 
-export const panned = (camera: Camera, dx: number, dy: number): Camera => ({ ...camera, x: camera.x - dx / camera.zoom, y: camera.y - dy / camera.zoom })
+export const panned = (camera: Camera, dx: number, dy: number): Camera => ({
+  ...camera,
+  x: camera.x - dx / camera.zoom,
+  y: camera.y - dy / camera.zoom,
+})
 
 /** Zooms and keeps the board point under (x, y) where it is. */
 export function zoomed(camera: Camera, factor: number, x: number, y: number): Camera {
@@ -33,18 +40,28 @@ export function fitted(box: Box | null, width: number, height: number): Camera {
   const margin = 48
   const [w, h] = [box.right - box.left || 1, box.bottom - box.top || 1]
   const zoom = Math.min(1, Math.max(zoomMin, Math.min((width - 2 * margin) / w, (height - 2 * margin) / h)))
-  return { zoom, x: (box.left + box.right) / 2 - width / 2 / zoom, y: (box.top + box.bottom) / 2 - height / 2 / zoom }
+  return {
+    zoom,
+    x: (box.left + box.right) / 2 - width / 2 / zoom,
+    y: (box.top + box.bottom) / 2 - height / 2 / zoom,
+  }
 }
 
-export const meets = (a: Box, b: Box): boolean => a.left <= b.right && a.right >= b.left && a.top <= b.bottom && a.bottom >= b.top
+export const meets = (a: Box, b: Box): boolean =>
+  a.left <= b.right && a.right >= b.left && a.top <= b.bottom && a.bottom >= b.top
 
 export function union(boxes: Iterable<Box>): Box | null {
   let all: Box | null = null
   for (const box of boxes) {
-    all = all === null ? box : {
-      left: Math.min(all.left, box.left), top: Math.min(all.top, box.top),
-      right: Math.max(all.right, box.right), bottom: Math.max(all.bottom, box.bottom),
-    }
+    all =
+      all === null
+        ? box
+        : {
+            left: Math.min(all.left, box.left),
+            top: Math.min(all.top, box.top),
+            right: Math.max(all.right, box.right),
+            bottom: Math.max(all.bottom, box.bottom),
+          }
   }
   return all
 }

@@ -11,13 +11,22 @@ export interface Ink {
 }
 
 /** A mouse has no pressure and reports one half; its lines get their width from speed. */
-const hasPressure = (points: readonly Point[]): boolean => points.some((point) => Math.abs(point[2] - 0.5) > 0.01)
+const hasPressure = (points: readonly Point[]): boolean =>
+  points.some((point) => Math.abs(point[2] - 0.5) > 0.01)
 
-export function inkOf(stroke: Pick<Stroke, 'id' | 'color' | 'size' | 'tool'>, points: readonly Point[], done: boolean): Ink {
+export function inkOf(
+  stroke: Pick<Stroke, 'id' | 'color' | 'size' | 'tool'>,
+  points: readonly Point[],
+  done: boolean,
+): Ink {
   const marker = stroke.tool === 'marker'
   const outline = getStroke(points as unknown as number[][], {
-    size: stroke.size * (marker ? 2.5 : 1.6), thinning: marker ? 0 : 0.55, smoothing: 0.5, streamline: 0.35,
-    simulatePressure: !hasPressure(points), last: done,
+    size: stroke.size * (marker ? 2.5 : 1.6),
+    thinning: marker ? 0 : 0.55,
+    smoothing: 0.5,
+    streamline: 0.35,
+    simulatePressure: !hasPressure(points),
+    last: done,
   })
   return { stroke, points, path: pathOf(outline), box: boxOf(points, stroke.size * 1.6 + 2) }
 }
@@ -59,7 +68,11 @@ export function touches(ink: Ink, ax: number, ay: number, bx: number, by: number
     const [p, q] = [points[i - 1], points[i]]
     if (!p || !q) continue
     if (crosses(p[0], p[1], q[0], q[1], ax, ay, bx, by)) return true
-    if (toSegment(ax, ay, p[0], p[1], q[0], q[1]) <= near || toSegment(bx, by, p[0], p[1], q[0], q[1]) <= near) return true
+    if (
+      toSegment(ax, ay, p[0], p[1], q[0], q[1]) <= near ||
+      toSegment(bx, by, p[0], p[1], q[0], q[1]) <= near
+    )
+      return true
   }
   return false
 }
@@ -71,7 +84,20 @@ function toSegment(x: number, y: number, ax: number, ay: number, bx: number, by:
   return Math.hypot(x - ax - t * dx, y - ay - t * dy)
 }
 
-function crosses(ax: number, ay: number, bx: number, by: number, cx: number, cy: number, dx: number, dy: number): boolean {
-  const side = (px: number, py: number, qx: number, qy: number, rx: number, ry: number) => Math.sign((qx - px) * (ry - py) - (qy - py) * (rx - px))
-  return side(ax, ay, bx, by, cx, cy) !== side(ax, ay, bx, by, dx, dy) && side(cx, cy, dx, dy, ax, ay) !== side(cx, cy, dx, dy, bx, by)
+function crosses(
+  ax: number,
+  ay: number,
+  bx: number,
+  by: number,
+  cx: number,
+  cy: number,
+  dx: number,
+  dy: number,
+): boolean {
+  const side = (px: number, py: number, qx: number, qy: number, rx: number, ry: number) =>
+    Math.sign((qx - px) * (ry - py) - (qy - py) * (rx - px))
+  return (
+    side(ax, ay, bx, by, cx, cy) !== side(ax, ay, bx, by, dx, dy) &&
+    side(cx, cy, dx, dy, ax, ay) !== side(cx, cy, dx, dy, bx, by)
+  )
 }

@@ -16,7 +16,12 @@ interface KeyOptions {
 
 const stepPx = 8
 const farPx = 48
-const ways: Record<string, readonly [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
+const ways: Record<string, readonly [number, number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+}
 
 export function listenToKeys({ canvas, surface, begin, commit, failed }: KeyOptions): () => void {
   let cross: [number, number] | null = null
@@ -91,18 +96,34 @@ export function listenToKeys({ canvas, surface, begin, commit, failed }: KeyOpti
     else if (event.key === 'Enter') enter()
     else if (event.key === 'Escape' && (pen || cross)) {
       if (pen) lift(false)
-      else { cross = null; surface.setCrosshair(null) }
+      else {
+        cross = null
+        surface.setCrosshair(null)
+      }
     } else return
     event.preventDefault()
   }
   /** Keys of the tools work from everywhere but fields, menus and the tree. */
   const onPage = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector('dialog[open]')) return
+    if (
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey ||
+      isTyping(event) ||
+      document.querySelector('dialog[open]')
+    )
+      return
     const color = palette[Number(event.key) - 1]
     const acts: Record<string, () => void> = {
-      p: () => pick({ tool: 'pen' }), e: () => pick({ tool: 'eraser' }), h: () => pick({ tool: 'hand' }),
-      '[': () => resize(-1), ']': () => resize(1),
-      '+': () => surface.zoom(1.25), '=': () => surface.zoom(1.25), '-': () => surface.zoom(0.8), '0': () => surface.fit(),
+      p: () => pick({ tool: 'pen' }),
+      e: () => pick({ tool: 'eraser' }),
+      h: () => pick({ tool: 'hand' }),
+      '[': () => resize(-1),
+      ']': () => resize(1),
+      '+': () => surface.zoom(1.25),
+      '=': () => surface.zoom(1.25),
+      '-': () => surface.zoom(0.8),
+      '0': () => surface.fit(),
     }
     const act = color ? () => pick({ color: color.color, tool: 'pen' }) : acts[event.key.toLowerCase()]
     if (!act) return
@@ -110,8 +131,13 @@ export function listenToKeys({ canvas, surface, begin, commit, failed }: KeyOpti
     act()
     if (color) say(color.name)
   }
-  const onBlur = () => { lift(true); surface.setCrosshair(null) }
-  const onFocus = () => { if (cross) surface.setCrosshair(cross) }
+  const onBlur = () => {
+    lift(true)
+    surface.setCrosshair(null)
+  }
+  const onFocus = () => {
+    if (cross) surface.setCrosshair(cross)
+  }
 
   const listeners = new AbortController()
   const { signal } = listeners
@@ -119,5 +145,8 @@ export function listenToKeys({ canvas, surface, begin, commit, failed }: KeyOpti
   canvas.addEventListener('blur', onBlur, { signal })
   canvas.addEventListener('focus', onFocus, { signal })
   document.addEventListener('keydown', onPage, { signal })
-  return () => { lift(false); listeners.abort() }
+  return () => {
+    lift(false)
+    listeners.abort()
+  }
 }

@@ -60,7 +60,14 @@ export function listenToPointers({ canvas, surface, begin, commit, failed }: Poi
 
   function startPinch() {
     const [[a, p], [b, q]] = [...touches] as [[number, [number, number]], [number, [number, number]]]
-    start({ kind: 'pinch', a, b, x: (p[0] + q[0]) / 2, y: (p[1] + q[1]) / 2, distance: Math.hypot(p[0] - q[0], p[1] - q[1]) })
+    start({
+      kind: 'pinch',
+      a,
+      b,
+      x: (p[0] + q[0]) / 2,
+      y: (p[1] + q[1]) / 2,
+      distance: Math.hypot(p[0] - q[0], p[1] - q[1]),
+    })
   }
 
   function down(event: PointerEvent) {
@@ -93,7 +100,13 @@ export function listenToPointers({ canvas, surface, begin, commit, failed }: Poi
         start({ kind: 'erase', pointer: event.pointerId, board, hit: new Set(), last: here })
         erase(here)
       } else {
-        start({ kind: 'draw', pointer: event.pointerId, pen: board.begin({ color, size }), points: [], style: { color, size } })
+        start({
+          kind: 'draw',
+          pointer: event.pointerId,
+          pen: board.begin({ color, size }),
+          points: [],
+          style: { color, size },
+        })
         line(event)
       }
     } catch (error) {
@@ -164,7 +177,11 @@ export function listenToPointers({ canvas, surface, begin, commit, failed }: Poi
     const steps = event.deltaMode !== 0 || (event.deltaX === 0 && Math.abs(event.deltaY) >= 80)
     if (event.ctrlKey || event.metaKey || (steps && !event.shiftKey)) {
       const unit = event.deltaMode === 1 ? 33 : 1
-      surface.zoom(Math.exp(-Math.max(-120, Math.min(120, event.deltaY * unit)) * (steps ? 0.0018 : 0.01)), x, y)
+      surface.zoom(
+        Math.exp(-Math.max(-120, Math.min(120, event.deltaY * unit)) * (steps ? 0.0018 : 0.01)),
+        x,
+        y,
+      )
     } else surface.pan(-event.deltaX, -event.deltaY)
   }
 
@@ -179,8 +196,13 @@ export function listenToPointers({ canvas, surface, begin, commit, failed }: Poi
     event.preventDefault()
     stop(false)
   }
-  const blur = () => { spaceHeld = false; canvas.removeAttribute('data-space') }
-  const noMenu = (event: Event) => { if (act.kind !== 'none') event.preventDefault() }
+  const blur = () => {
+    spaceHeld = false
+    canvas.removeAttribute('data-space')
+  }
+  const noMenu = (event: Event) => {
+    if (act.kind !== 'none') event.preventDefault()
+  }
 
   const listeners = new AbortController()
   const { signal } = listeners
@@ -195,5 +217,8 @@ export function listenToPointers({ canvas, surface, begin, commit, failed }: Poi
   canvas.addEventListener('keyup', key, { signal })
   canvas.addEventListener('blur', blur, { signal })
   document.addEventListener('keydown', escape, { capture: true, signal })
-  return () => { stop(false); listeners.abort() }
+  return () => {
+    stop(false)
+    listeners.abort()
+  }
 }

@@ -17,7 +17,9 @@ export interface Surface {
   zoom(factor: number, x?: number, y?: number): void
   fit(): void
   /** The line being drawn, or null when the pen is up. */
-  setWet(wet: { stroke: Pick<Stroke, 'id' | 'color' | 'size' | 'tool'>; points: readonly Point[] } | null): void
+  setWet(
+    wet: { stroke: Pick<Stroke, 'id' | 'color' | 'size' | 'tool'>; points: readonly Point[] } | null,
+  ): void
   /** Shows strokes faded while the eraser is still down. */
   setFaded(ids: ReadonlySet<string>): void
   setCrosshair(at: readonly [number, number] | null): void
@@ -29,7 +31,11 @@ export interface Surface {
 const paintLive = 250
 const restMs = 90
 
-export function createSurface(base: HTMLCanvasElement, wetCanvas: HTMLCanvasElement, onCamera: (camera: Camera) => void): Surface {
+export function createSurface(
+  base: HTMLCanvasElement,
+  wetCanvas: HTMLCanvasElement,
+  onCamera: (camera: Camera) => void,
+): Surface {
   const below = base.getContext('2d')
   const above = wetCanvas.getContext('2d')
   if (!below || !above) throw new Error('This browser has no 2D canvas.')
@@ -60,7 +66,12 @@ export function createSurface(base: HTMLCanvasElement, wetCanvas: HTMLCanvasElem
     context.setTransform(scale, 0, 0, scale, -camera.x * scale, -camera.y * scale)
   }
 
-  const view = (): Box => ({ left: camera.x, top: camera.y, right: camera.x + width / camera.zoom, bottom: camera.y + height / camera.zoom })
+  const view = (): Box => ({
+    left: camera.x,
+    top: camera.y,
+    right: camera.x + width / camera.zoom,
+    bottom: camera.y + height / camera.zoom,
+  })
 
   function fill(context: CanvasRenderingContext2D, ink: Ink) {
     context.fillStyle = shown(ink.stroke.color, dark)
@@ -116,7 +127,14 @@ export function createSurface(base: HTMLCanvasElement, wetCanvas: HTMLCanvasElem
     }
     const scale = camera.zoom / pictureCamera.zoom
     clear(below)
-    below.setTransform(scale, 0, 0, scale, (pictureCamera.x - camera.x) * camera.zoom * ratio, (pictureCamera.y - camera.y) * camera.zoom * ratio)
+    below.setTransform(
+      scale,
+      0,
+      0,
+      scale,
+      (pictureCamera.x - camera.x) * camera.zoom * ratio,
+      (pictureCamera.y - camera.y) * camera.zoom * ratio,
+    )
     below.drawImage(picture, 0, 0)
     clearTimeout(rest)
     rest = setTimeout(() => ask({ paint: true }), restMs)
@@ -134,11 +152,19 @@ export function createSurface(base: HTMLCanvasElement, wetCanvas: HTMLCanvasElem
       const [x, y] = [(crosshair[0] - camera.x) * camera.zoom, (crosshair[1] - camera.y) * camera.zoom]
       above.setTransform(ratio, 0, 0, ratio, 0, 0)
       above.globalAlpha = 1
-      for (const [color, line] of [[dark ? '#16181d' : '#ffffff', 4], [dark ? '#a5a5ff' : '#4a4ac4', 1.5]] as const) {
+      for (const [color, line] of [
+        [dark ? '#16181d' : '#ffffff', 4],
+        [dark ? '#a5a5ff' : '#4a4ac4', 1.5],
+      ] as const) {
         above.strokeStyle = color
         above.lineWidth = line
         above.beginPath()
-        for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]] as const) {
+        for (const [dx, dy] of [
+          [1, 0],
+          [-1, 0],
+          [0, 1],
+          [0, -1],
+        ] as const) {
           above.moveTo(x + dx * 4, y + dy * 4)
           above.lineTo(x + dx * 14, y + dy * 14)
         }
@@ -157,7 +183,16 @@ export function createSurface(base: HTMLCanvasElement, wetCanvas: HTMLCanvasElem
     if (now.read && !placed && inks.length > 0 && width > 1) {
       placed = true
       const all = union(inks.map((ink) => ink.box))
-      if (all && !(all.left >= camera.x && all.top >= camera.y && all.right <= view().right && all.bottom <= view().bottom)) surface.fit()
+      if (
+        all &&
+        !(
+          all.left >= camera.x &&
+          all.top >= camera.y &&
+          all.right <= view().right &&
+          all.bottom <= view().bottom
+        )
+      )
+        surface.fit()
     }
     if (now.paint || again) {
       clearTimeout(rest)
@@ -185,9 +220,15 @@ export function createSurface(base: HTMLCanvasElement, wetCanvas: HTMLCanvasElem
   observer.observe(base)
 
   const surface: Surface = {
-    get camera() { return camera },
-    get size() { return { width, height } },
-    get inks() { return inks },
+    get camera() {
+      return camera
+    },
+    get size() {
+      return { width, height }
+    },
+    get inks() {
+      return inks
+    },
     setBoard(next) {
       offs.forEach((off) => off())
       board = next
@@ -198,15 +239,32 @@ export function createSurface(base: HTMLCanvasElement, wetCanvas: HTMLCanvasElem
       offs = [next.on('add', changed), next.on('remove', changed)]
       ask({ read: true, paint: true })
     },
-    setDark(next) { dark = next; ask({ paint: true }) },
-    setCamera(next) { camera = next; onCamera(next); ask({ move: true }) },
+    setDark(next) {
+      dark = next
+      ask({ paint: true })
+    },
+    setCamera(next) {
+      camera = next
+      onCamera(next)
+      ask({ move: true })
+    },
     pan: (dx, dy) => surface.setCamera(panned(camera, dx, dy)),
     zoom: (factor, x = width / 2, y = height / 2) => surface.setCamera(zoomed(camera, factor, x, y)),
     fit: () => surface.setCamera(fitted(union(inks.map((ink) => ink.box)), width, height)),
-    setWet(next) { wet = next; ask({ wet: true }) },
-    setFaded(ids) { faded = ids; ask({ paint: true }) },
-    setCrosshair(at) { crosshair = at; ask({ wet: true }) },
-    hit: (ax, ay, bx, by, reach) => inks.filter((ink) => touches(ink, ax, ay, bx, by, reach)).map((ink) => ink.stroke.id),
+    setWet(next) {
+      wet = next
+      ask({ wet: true })
+    },
+    setFaded(ids) {
+      faded = ids
+      ask({ paint: true })
+    },
+    setCrosshair(at) {
+      crosshair = at
+      ask({ wet: true })
+    },
+    hit: (ax, ay, bx, by, reach) =>
+      inks.filter((ink) => touches(ink, ax, ay, bx, by, reach)).map((ink) => ink.stroke.id),
     destroy() {
       observer.disconnect()
       offs.forEach((off) => off())
@@ -226,10 +284,16 @@ export function readInk(stroke: Stroke): Ink | null {
   }
 }
 
-export const atCentre = (surface: Surface): [number, number] => toBoard(surface.camera, surface.size.width / 2, surface.size.height / 2)
+export const atCentre = (surface: Surface): [number, number] =>
+  toBoard(surface.camera, surface.size.width / 2, surface.size.height / 2)
 
 /** Paints ink into a picture of its own. */
-export function renderPicture(inks: readonly Ink[], scaleMax: number, sideMax: number, onDark = false): HTMLCanvasElement | null {
+export function renderPicture(
+  inks: readonly Ink[],
+  scaleMax: number,
+  sideMax: number,
+  onDark = false,
+): HTMLCanvasElement | null {
   const box = union(inks.map((ink) => ink.box))
   if (!box) return null
   const margin = 24

@@ -9,7 +9,15 @@ export function SpaceCard({ space }: { space: SpaceInfo }) {
   return (
     <li class="card">
       <a href={hrefOf(space.id)} data-testid="space-card" title={space.id}>
-        <span class="card-view">{thumb ? <img src={thumb} alt="" /> : <span class="card-letter" aria-hidden="true">{(space.name || space.id).slice(0, 1)}</span>}</span>
+        <span class="card-view">
+          {thumb ? (
+            <img src={thumb} alt="" />
+          ) : (
+            <span class="card-letter" aria-hidden="true">
+              {(space.name || space.id).slice(0, 1)}
+            </span>
+          )}
+        </span>
         <span class="card-name">{space.name || space.id}</span>
         <span class="card-facts">
           {here > 0 && <span class="here">{here === 1 ? '1 person here' : `${here} people here`}</span>}

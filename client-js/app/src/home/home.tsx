@@ -24,7 +24,8 @@ function useSpaces() {
     try {
       const page = await listSpaces(after, signal)
       setList((old) => ({
-        state: 'there', next: page.next,
+        state: 'there',
+        next: page.next,
         items: after && old.state === 'there' ? [...old.items, ...page.items] : page.items,
       }))
     } catch (error) {
@@ -38,9 +39,14 @@ function useSpaces() {
   useEffect(() => {
     document.title = 'Spaces · Thexr'
     void load(null)
-    const seen = () => { if (!document.hidden) void load(null, true) }
+    const seen = () => {
+      if (!document.hidden) void load(null, true)
+    }
     document.addEventListener('visibilitychange', seen)
-    return () => { document.removeEventListener('visibilitychange', seen); running.current?.abort() }
+    return () => {
+      document.removeEventListener('visibilitychange', seen)
+      running.current?.abort()
+    }
   }, [])
   return { list, load }
 }
@@ -56,8 +62,17 @@ export function Home() {
   return (
     <div class="home">
       <header class="home-bar">
-        <span class="brand"><img src="/icon.svg" alt="" width="24" height="24" /> Thexr</span>
-        <button class="icon-button" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={showShortcuts}><Icon name="keyboard" /></button>
+        <span class="brand">
+          <img src="/icon.svg" alt="" width="24" height="24" /> Thexr
+        </span>
+        <button
+          class="icon-button"
+          aria-label="Keyboard shortcuts"
+          title="Keyboard shortcuts (?)"
+          onClick={showShortcuts}
+        >
+          <Icon name="keyboard" />
+        </button>
       </header>
       <main>
         <div class="home-head">
@@ -66,30 +81,60 @@ export function Home() {
             <label class="search">
               <span class="sr">Search spaces</span>
               <Icon name="search" />
-              <input type="search" placeholder="Search" value={filter} data-testid="search" onInput={(event) => setFilter(event.currentTarget.value)} />
+              <input
+                type="search"
+                placeholder="Search"
+                value={filter}
+                data-testid="search"
+                onInput={(event) => setFilter(event.currentTarget.value)}
+              />
             </label>
           )}
           {!naming && (items.length > 0 || list.state === 'failed') && (
-            <button class="primary" data-testid="new-space" onClick={() => setNaming(true)}><Icon name="add" /> New space</button>
+            <button class="primary" data-testid="new-space" onClick={() => setNaming(true)}>
+              <Icon name="add" /> New space
+            </button>
           )}
         </div>
         {naming && <NewSpace close={() => setNaming(false)} />}
         {list.state === 'loading' && (
           <div data-testid="home-loading">
-            <p class="sr" role="status">Loading spaces</p>
-            <ul class="cards" aria-hidden="true">{[0, 1, 2, 3, 4, 5].map((n) => <li key={n} class="card skeleton" />)}</ul>
+            <p class="sr" role="status">
+              Loading spaces
+            </p>
+            <ul class="cards" aria-hidden="true">
+              {[0, 1, 2, 3, 4, 5].map((n) => (
+                <li key={n} class="card skeleton" />
+              ))}
+            </ul>
           </div>
         )}
         {list.state === 'failed' && <Failed error={list.error} retry={() => load(null)} />}
         {list.state === 'there' && items.length === 0 && !naming && (
           <div class="panel" data-testid="home-empty">
             <p>A space is a place that several people edit at once, and keeps working offline.</p>
-            <button class="primary" data-testid="new-space" onClick={() => setNaming(true)}><Icon name="add" /> New space</button>
+            <button class="primary" data-testid="new-space" onClick={() => setNaming(true)}>
+              <Icon name="add" /> New space
+            </button>
           </div>
         )}
-        {found.length > 0 && <ul class="cards">{found.map((each) => <SpaceCard key={each.id} space={each} />)}</ul>}
-        {items.length > 0 && found.length === 0 && <p class="none" data-testid="home-none">No space matches “{filter}”.</p>}
-        {list.state === 'there' && list.next && <button class="more" onClick={() => load(list.next)}>Show more</button>}
+        {found.length > 0 && (
+          <ul class="cards">
+            {found.map((each) => (
+              <SpaceCard key={each.id} space={each} />
+            ))}
+          </ul>
+        )}
+        {items.length > 0 && found.length === 0 && (
+          <p class="none" data-testid="home-none">
+            No space matches “{filter}”.
+          </p>
+        )}
+        {list.state === 'there' && list.next && (
+          <button class="more" onClick={() => load(list.next)}>
+            Show more
+          </button>
+        )}
       </main>
     </div>
   )
@@ -116,15 +161,35 @@ function NewSpace({ close }: { close: () => void }) {
     }
   }
   return (
-    <form class="new-space" onSubmit={submit} onKeyDown={(event) => { if (event.key === 'Escape') close() }}>
+    <form
+      class="new-space"
+      onSubmit={submit}
+      onKeyDown={(event) => {
+        if (event.key === 'Escape') close()
+      }}
+    >
       <label class="field">
         <span class="field-name">Name</span>
-        <input ref={input} value={name} maxLength={100} placeholder="Optional" data-testid="new-space-name" aria-invalid={error !== ''}
-          aria-describedby="new-space-error" onInput={(event) => setName(event.currentTarget.value)} />
+        <input
+          ref={input}
+          value={name}
+          maxLength={100}
+          placeholder="Optional"
+          data-testid="new-space-name"
+          aria-invalid={error !== ''}
+          aria-describedby="new-space-error"
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
       </label>
-      <button class="primary" type="submit" disabled={busy} data-testid="create-space">{busy ? 'Creating…' : 'Create'}</button>
-      <button type="button" onClick={close}>Cancel</button>
-      <p id="new-space-error" class="error" role="alert">{error}</p>
+      <button class="primary" type="submit" disabled={busy} data-testid="create-space">
+        {busy ? 'Creating…' : 'Create'}
+      </button>
+      <button type="button" onClick={close}>
+        Cancel
+      </button>
+      <p id="new-space-error" class="error" role="alert">
+        {error}
+      </p>
     </form>
   )
 }
@@ -135,7 +200,13 @@ function Failed({ error, retry }: { error: ApiError; retry: () => void }) {
     <div class="panel" data-testid="home-error" role="alert">
       <h2>{denied ? 'This server wants to know who you are' : 'The list of spaces did not load'}</h2>
       <p>{error.message}</p>
-      {denied ? <TokenForm done={retry} /> : <button class="primary" data-testid="retry" onClick={retry}>Try again</button>}
+      {denied ? (
+        <TokenForm done={retry} />
+      ) : (
+        <button class="primary" data-testid="retry" onClick={retry}>
+          Try again
+        </button>
+      )}
     </div>
   )
 }

@@ -3,7 +3,15 @@ import type { ThexrError } from '@thexr/client'
 import { useState } from 'preact/hooks'
 import { TokenForm } from '../ui/token-form.js'
 
-export function Missing({ id, canCreate, create }: { id: string; canCreate: boolean; create: () => Promise<void> }) {
+export function Missing({
+  id,
+  canCreate,
+  create,
+}: {
+  id: string
+  canCreate: boolean
+  create: () => Promise<void>
+}) {
   const [error, setError] = useState('')
   const [busy, setBusy] = useState(false)
   const make = async () => {
@@ -19,14 +27,24 @@ export function Missing({ id, canCreate, create }: { id: string; canCreate: bool
   return (
     <main class="panel full" data-testid="space-missing">
       <h1>There is no space “{id}”</h1>
-      <p>{canCreate
-        ? 'It may have another name, or nobody has made it yet.'
-        : 'The id of a space has 1 to 64 lower-case letters, digits, “-” and “_”, and starts with a letter or digit.'}</p>
+      <p>
+        {canCreate
+          ? 'It may have another name, or nobody has made it yet.'
+          : 'The id of a space has 1 to 64 lower-case letters, digits, “-” and “_”, and starts with a letter or digit.'}
+      </p>
       <div class="row">
-        {canCreate && <button class="primary" onClick={make} disabled={busy} data-testid="create-missing">{busy ? 'Creating…' : 'Create it'}</button>}
-        <a class="button" href="#/">All spaces</a>
+        {canCreate && (
+          <button class="primary" onClick={make} disabled={busy} data-testid="create-missing">
+            {busy ? 'Creating…' : 'Create it'}
+          </button>
+        )}
+        <a class="button" href="#/">
+          All spaces
+        </a>
       </div>
-      <p class="error" role="alert">{error}</p>
+      <p class="error" role="alert">
+        {error}
+      </p>
     </main>
   )
 }
@@ -35,8 +53,14 @@ const reasons: Record<string, [title: string, text: string]> = {
   DENIED: ['You have no access to this space', 'Ask somebody who runs it, or use another token.'],
   TOKEN: ['Your access has run out', 'The server did not accept the token of this tab.'],
   NOT_FOUND: ['This space is gone', 'It was deleted, or the link is wrong.'],
-  INCOMPATIBLE: ['This page is too old for the server', 'Reload to get the current one. Your changes stay on this device.'],
-  TOO_LARGE: ['A change was too large', 'The server refused it. It stays on this device; delete content, then connect again.'],
+  INCOMPATIBLE: [
+    'This page is too old for the server',
+    'Reload to get the current one. Your changes stay on this device.',
+  ],
+  TOO_LARGE: [
+    'A change was too large',
+    'The server refused it. It stays on this device; delete content, then connect again.',
+  ],
 }
 
 interface Props {
@@ -47,18 +71,36 @@ interface Props {
 }
 
 export function Closed({ id, error, reconnect, again }: Props) {
-  const [title, text] = reasons[error.code] ?? ['The server closed the connection', error.help || 'It will not be dialled again by itself.']
+  const [title, text] = reasons[error.code] ?? [
+    'The server closed the connection',
+    error.help || 'It will not be dialled again by itself.',
+  ]
   const wantsToken = error.code === 'DENIED' || error.code === 'TOKEN'
   return (
     <main class="panel full" data-testid="closed">
-      <div role="alert"><h1>{title}</h1><p>{text}</p></div>
-      <p class="fine">{id}{error.closeCode ? ` · code ${error.closeCode}` : ''}{error.message ? ` · ${error.message}` : ''}</p>
+      <div role="alert">
+        <h1>{title}</h1>
+        <p>{text}</p>
+      </div>
+      <p class="fine">
+        {id}
+        {error.closeCode ? ` · code ${error.closeCode}` : ''}
+        {error.message ? ` · ${error.message}` : ''}
+      </p>
       {wantsToken && <TokenForm done={again} />}
       <div class="row">
-        {error.code === 'INCOMPATIBLE'
-          ? <button class="primary" onClick={() => location.reload()}>Reload</button>
-          : <button class={wantsToken ? '' : 'primary'} onClick={reconnect}>Connect again</button>}
-        <a class="button" href="#/">All spaces</a>
+        {error.code === 'INCOMPATIBLE' ? (
+          <button class="primary" onClick={() => location.reload()}>
+            Reload
+          </button>
+        ) : (
+          <button class={wantsToken ? '' : 'primary'} onClick={reconnect}>
+            Connect again
+          </button>
+        )}
+        <a class="button" href="#/">
+          All spaces
+        </a>
       </div>
     </main>
   )

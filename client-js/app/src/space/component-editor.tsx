@@ -43,14 +43,49 @@ export function ComponentEditor({ name, value, readOnly, among, set, remove }: P
         <h3>{name}</h3>
         <span class="grow" />
         {hasFields(value) && (
-          <button class="icon-button small" aria-label={`${name} as JSON`} title="Edit as JSON" aria-pressed={raw} data-testid="as-json" onClick={() => { setRaw(!raw); setError('') }}><Icon name="braces" /></button>
+          <button
+            class="icon-button small"
+            aria-label={`${name} as JSON`}
+            title="Edit as JSON"
+            aria-pressed={raw}
+            data-testid="as-json"
+            onClick={() => {
+              setRaw(!raw)
+              setError('')
+            }}
+          >
+            <Icon name="braces" />
+          </button>
         )}
-        {!readOnly && <button class="icon-button small" aria-label={`Remove ${name}`} title="Remove component" data-testid="remove-component" onClick={drop}><Icon name="close" /></button>}
+        {!readOnly && (
+          <button
+            class="icon-button small"
+            aria-label={`Remove ${name}`}
+            title="Remove component"
+            data-testid="remove-component"
+            onClick={drop}
+          >
+            <Icon name="close" />
+          </button>
+        )}
       </header>
-      {asJson
-        ? <JsonEditor name={name} value={value} readOnly={readOnly} write={write} fail={setError} failed={error !== ''} />
-        : <Fields name={name} value={value} readOnly={readOnly} among={among} write={write} fail={setError} />}
-      {error && <p class="error" role="alert" id={`error-${name}`} data-testid="component-error">{error}</p>}
+      {asJson ? (
+        <JsonEditor
+          name={name}
+          value={value}
+          readOnly={readOnly}
+          write={write}
+          fail={setError}
+          failed={error !== ''}
+        />
+      ) : (
+        <Fields name={name} value={value} readOnly={readOnly} among={among} write={write} fail={setError} />
+      )}
+      {error && (
+        <p class="error" role="alert" id={`error-${name}`} data-testid="component-error">
+          {error}
+        </p>
+      )}
     </section>
   )
 }
@@ -80,18 +115,51 @@ function JsonEditor({ name, value, readOnly, failed, write, fail }: JsonProps) {
   }
   const changed = draft !== null && draft !== text
   return (
-    <form class="json" onSubmit={(event) => { event.preventDefault(); save() }}>
-      <textarea aria-label={`${name} as JSON`} data-testid="json" class="mono" spellcheck={false} readOnly={readOnly} aria-invalid={failed} aria-describedby={failed ? `error-${name}` : undefined}
-        rows={Math.min(14, (draft ?? text).split('\n').length)} value={draft ?? text}
+    <form
+      class="json"
+      onSubmit={(event) => {
+        event.preventDefault()
+        save()
+      }}
+    >
+      <textarea
+        aria-label={`${name} as JSON`}
+        data-testid="json"
+        class="mono"
+        spellcheck={false}
+        readOnly={readOnly}
+        aria-invalid={failed}
+        aria-describedby={failed ? `error-${name}` : undefined}
+        rows={Math.min(14, (draft ?? text).split('\n').length)}
+        value={draft ?? text}
         onInput={(event) => setDraft(event.currentTarget.value)}
         onKeyDown={(event) => {
-          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); save() }
-          if (event.key === 'Escape' && changed) { event.stopPropagation(); setDraft(null); fail('') }
-        }} />
+          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+            event.preventDefault()
+            save()
+          }
+          if (event.key === 'Escape' && changed) {
+            event.stopPropagation()
+            setDraft(null)
+            fail('')
+          }
+        }}
+      />
       {changed && (
         <div class="row">
-          <button type="submit" class="primary small" data-testid="json-save">Apply</button>
-          <button type="button" class="small" onClick={() => { setDraft(null); fail('') }}>Discard</button>
+          <button type="submit" class="primary small" data-testid="json-save">
+            Apply
+          </button>
+          <button
+            type="button"
+            class="small"
+            onClick={() => {
+              setDraft(null)
+              fail('')
+            }}
+          >
+            Discard
+          </button>
           <span class="fine">Ctrl Enter</span>
         </div>
       )}

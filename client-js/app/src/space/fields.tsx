@@ -15,10 +15,17 @@ interface Props {
 
 type Plain = Record<string, unknown>
 
-const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isVector = (value: unknown): value is number[] => Array.isArray(value) && value.length >= 2 && value.length <= 4 && value.every((each) => typeof each === 'number')
-const isColor = (value: unknown): value is string => typeof value === 'string' && /^#[0-9a-f]{6}$/i.test(value)
-const isSimple = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value) || isVector(value)
+const isPlain = (value: unknown): value is Plain =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isVector = (value: unknown): value is number[] =>
+  Array.isArray(value) &&
+  value.length >= 2 &&
+  value.length <= 4 &&
+  value.every((each) => typeof each === 'number')
+const isColor = (value: unknown): value is string =>
+  typeof value === 'string' && /^#[0-9a-f]{6}$/i.test(value)
+const isSimple = (value: unknown): boolean =>
+  ['string', 'number', 'boolean'].includes(typeof value) || isVector(value)
 
 /** Whether every part of the value has an editor. The rest is edited as JSON. */
 export const hasFields = (value: unknown): boolean =>
@@ -26,17 +33,28 @@ export const hasFields = (value: unknown): boolean =>
 
 export function Fields({ name, value, among, readOnly, write, fail }: Props) {
   if (among && among.length > 0 && typeof value === 'string') {
-    const options = among.map((each) => ({ value: each.id, text: `${labelOf(each)} · ${each.id.slice(0, 6)}` }))
+    const options = among.map((each) => ({
+      value: each.id,
+      text: `${labelOf(each)} · ${each.id.slice(0, 6)}`,
+    }))
     return <Choice label={name} value={value} options={options} readOnly={readOnly} write={write} />
   }
-  if (!isPlain(value)) return <Field path={name} label={name} value={value} readOnly={readOnly} write={write} fail={fail} />
+  if (!isPlain(value))
+    return <Field path={name} label={name} value={value} readOnly={readOnly} write={write} fail={fail} />
   const entries = Object.entries(value)
   if (entries.length === 0) return <p class="fine">No settings. Being there is enough.</p>
   return (
     <div class="fields">
       {entries.map(([key, each]) => (
-        <Field key={key} path={`${name}.${key}`} label={key} value={each} readOnly={readOnly} fail={fail}
-          write={(next) => write({ ...value, [key]: next })} />
+        <Field
+          key={key}
+          path={`${name}.${key}`}
+          label={key}
+          value={each}
+          readOnly={readOnly}
+          fail={fail}
+          write={(next) => write({ ...value, [key]: next })}
+        />
       ))}
     </div>
   )
@@ -53,22 +71,52 @@ interface FieldProps {
 
 function Field({ path, label, value, readOnly, write, fail }: FieldProps) {
   if (isPlain(value)) {
-    return <fieldset class="nested"><legend>{label}</legend><Fields name={path} value={value} readOnly={readOnly} write={write} fail={fail} /></fieldset>
+    return (
+      <fieldset class="nested">
+        <legend>{label}</legend>
+        <Fields name={path} value={value} readOnly={readOnly} write={write} fail={fail} />
+      </fieldset>
+    )
   }
   if (isVector(value)) {
     if (label === 'rot' && value.length === 4) {
-      return <Vector label={label} unit="°" value={toDegrees(value)} readOnly={readOnly} fail={fail} write={(next) => write(toQuaternion(next))} step="15" />
+      return (
+        <Vector
+          label={label}
+          unit="°"
+          value={toDegrees(value)}
+          readOnly={readOnly}
+          fail={fail}
+          write={(next) => write(toQuaternion(next))}
+          step="15"
+        />
+      )
     }
     return <Vector label={label} value={value} readOnly={readOnly} write={write} fail={fail} step="0.1" />
   }
   if (typeof value === 'number') {
-    return <NumberField class="inline" label={label} value={value} readOnly={readOnly} write={write} fail={fail} step="any" />
+    return (
+      <NumberField
+        class="inline"
+        label={label}
+        value={value}
+        readOnly={readOnly}
+        write={write}
+        fail={fail}
+        step="any"
+      />
+    )
   }
   if (typeof value === 'boolean') {
     return (
       <label class="field inline">
         <span class="field-name">{label}</span>
-        <input type="checkbox" checked={value} disabled={readOnly} onChange={(event) => write(event.currentTarget.checked)} />
+        <input
+          type="checkbox"
+          checked={value}
+          disabled={readOnly}
+          onChange={(event) => write(event.currentTarget.checked)}
+        />
       </label>
     )
   }
@@ -77,17 +125,49 @@ function Field({ path, label, value, readOnly, write, fail }: FieldProps) {
     return (
       <div class="field inline">
         <span class="field-name">{label}</span>
-        <input type="color" value={text} disabled={readOnly} aria-label={`${label}, colour`} onChange={(event) => write(event.currentTarget.value)} />
-        <TextField class="grow" label={`${label}, hex`} hideLabel value={text} disabled={readOnly}
-          commit={(next) => { if (isColor(next.trim())) write(next.trim().toLowerCase()); else fail('A colour is # and six hex digits, like #5b8def.') }} />
+        <input
+          type="color"
+          value={text}
+          disabled={readOnly}
+          aria-label={`${label}, colour`}
+          onChange={(event) => write(event.currentTarget.value)}
+        />
+        <TextField
+          class="grow"
+          label={`${label}, hex`}
+          hideLabel
+          value={text}
+          disabled={readOnly}
+          commit={(next) => {
+            if (isColor(next.trim())) write(next.trim().toLowerCase())
+            else fail('A colour is # and six hex digits, like #5b8def.')
+          }}
+        />
       </div>
     )
   }
   const few = choices[path]
   if (few) {
-    return <Choice label={label} value={text} options={few.map((each) => ({ value: each, text: each }))} readOnly={readOnly} write={write} />
+    return (
+      <Choice
+        label={label}
+        value={text}
+        options={few.map((each) => ({ value: each, text: each }))}
+        readOnly={readOnly}
+        write={write}
+      />
+    )
   }
-  return <TextField class="inline" label={label} value={text} disabled={readOnly} commit={write} testid={`field-${path}`} />
+  return (
+    <TextField
+      class="inline"
+      label={label}
+      value={text}
+      disabled={readOnly}
+      commit={write}
+      testid={`field-${path}`}
+    />
+  )
 }
 
 interface ChoiceProps {
@@ -100,12 +180,18 @@ interface ChoiceProps {
 
 function Choice({ label, value, options, readOnly, write }: ChoiceProps) {
   // A value that is not among the options is still the value.
-  const all = options.some((each) => each.value === value) ? options : [{ value, text: value || 'None' }, ...options]
+  const all = options.some((each) => each.value === value)
+    ? options
+    : [{ value, text: value || 'None' }, ...options]
   return (
     <label class="field inline">
       <span class="field-name">{label}</span>
       <select class="grow" disabled={readOnly} onChange={(event) => write(event.currentTarget.value)}>
-        {all.map((each) => <option key={each.value} value={each.value} selected={each.value === value}>{each.text}</option>)}
+        {all.map((each) => (
+          <option key={each.value} value={each.value} selected={each.value === value}>
+            {each.text}
+          </option>
+        ))}
       </select>
     </label>
   )
@@ -124,10 +210,21 @@ interface VectorProps {
 function Vector({ label, value, unit, step, readOnly, write, fail }: VectorProps) {
   return (
     <fieldset class="vector">
-      <legend>{label}{unit ? ` ${unit}` : ''}</legend>
+      <legend>
+        {label}
+        {unit ? ` ${unit}` : ''}
+      </legend>
       {value.map((each, index) => (
-        <NumberField key={index} label={'xyzw'[index] ?? String(index)} name={`${label} ${'xyzw'[index]}`} value={each} step={step} readOnly={readOnly} fail={fail}
-          write={(next) => write(value.map((old, at) => (at === index ? next : old)))} />
+        <NumberField
+          key={index}
+          label={'xyzw'[index] ?? String(index)}
+          name={`${label} ${'xyzw'[index]}`}
+          value={each}
+          step={step}
+          readOnly={readOnly}
+          fail={fail}
+          write={(next) => write(value.map((old, at) => (at === index ? next : old)))}
+        />
       ))}
     </fieldset>
   )
@@ -146,12 +243,19 @@ interface NumberProps {
 
 function NumberField({ label, class: look, name, value, step, readOnly, write, fail }: NumberProps) {
   return (
-    <TextField class={look ?? 'number'} type="number" step={step} label={label} value={String(Math.round(value * 1e4) / 1e4)} disabled={readOnly}
+    <TextField
+      class={look ?? 'number'}
+      type="number"
+      step={step}
+      label={label}
+      value={String(Math.round(value * 1e4) / 1e4)}
+      disabled={readOnly}
       testid={`field-${(name ?? label).replace(' ', '-')}`}
       commit={(text) => {
         const next = Number(text)
         if (text.trim() === '' || !Number.isFinite(next)) fail(`${name ?? label} is not a number.`)
         else write(next)
-      }} />
+      }}
+    />
   )
 }

@@ -18,10 +18,17 @@ interface Props {
 const page = 300
 
 export function Outline({ space, chosen, choose }: Props) {
-  const version = useChanges((changed) => {
-    const offs = [space.entities.on('add', changed), space.entities.on('remove', changed), space.entities.on('change', changed)]
-    return () => offs.forEach((off) => off())
-  }, [space])
+  const version = useChanges(
+    (changed) => {
+      const offs = [
+        space.entities.on('add', changed),
+        space.entities.on('remove', changed),
+        space.entities.on('change', changed),
+      ]
+      return () => offs.forEach((off) => off())
+    },
+    [space],
+  )
   const [filter, setFilter] = useState('')
   const [shut, setShut] = useState<ReadonlySet<string>>(new Set())
   const [shown, setShown] = useState(page)
@@ -29,12 +36,17 @@ export function Outline({ space, chosen, choose }: Props) {
   const tree = useRef<HTMLUListElement>(null)
   const rows = useMemo(() => rowsOf([...space.entities], filter, shut), [space, version, filter, shut])
   const visible = rows.slice(0, shown)
-  const stop = visible.some((row) => row.entity.id === focused) ? focused : (visible.some((row) => row.entity.id === chosen) ? chosen : visible[0]?.entity.id)
+  const stop = visible.some((row) => row.entity.id === focused)
+    ? focused
+    : visible.some((row) => row.entity.id === chosen)
+      ? chosen
+      : visible[0]?.entity.id
 
   // A row that was just made, or moved up into the place of a deleted one, is drawn some frames later.
   const wanted = useRef<string | null>(null)
   const focusWanted = () => {
-    const row = wanted.current && tree.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(wanted.current)}"]`)
+    const row =
+      wanted.current && tree.current?.querySelector<HTMLElement>(`[data-id="${CSS.escape(wanted.current)}"]`)
     if (!row) return
     wanted.current = null
     row.focus()
@@ -68,10 +80,19 @@ export function Outline({ space, chosen, choose }: Props) {
       ArrowUp: () => focusRow(visible[at - 1]?.entity.id),
       Home: () => focusRow(visible[0]?.entity.id),
       End: () => focusRow(visible.at(-1)?.entity.id),
-      ArrowRight: () => { if (row.children > 0 && !open) toggle(id, false); else if (open) focusRow(visible[at + 1]?.entity.id) },
-      ArrowLeft: () => { if (open) toggle(id, true); else focusRow(visible.slice(0, at).findLast((each) => each.level < row.level)?.entity.id) },
+      ArrowRight: () => {
+        if (row.children > 0 && !open) toggle(id, false)
+        else if (open) focusRow(visible[at + 1]?.entity.id)
+      },
+      ArrowLeft: () => {
+        if (open) toggle(id, true)
+        else focusRow(visible.slice(0, at).findLast((each) => each.level < row.level)?.entity.id)
+      },
       ' ': () => choose(id),
-      Enter: () => { choose(id); requestAnimationFrame(() => document.getElementById('inspector')?.focus()) },
+      Enter: () => {
+        choose(id)
+        requestAnimationFrame(() => document.getElementById('inspector')?.focus())
+      },
       Delete: () => remove(row),
       Backspace: () => remove(row),
     }
@@ -87,24 +108,63 @@ export function Outline({ space, chosen, choose }: Props) {
         <h2>Outline</h2>
         <span class="fine">{space.entities.size || ''}</span>
         <span class="grow" />
-        {!space.readOnly && <NewEntity space={space} made={(id) => { choose(id); focusRow(id) }} />}
+        {!space.readOnly && (
+          <NewEntity
+            space={space}
+            made={(id) => {
+              choose(id)
+              focusRow(id)
+            }}
+          />
+        )}
       </header>
       {space.entities.size > 8 && (
         <label class="search small">
           <span class="sr">Find an entity</span>
           <Icon name="search" />
-          <input type="search" placeholder="Find" value={filter} onInput={(event) => { setFilter(event.currentTarget.value); setShown(page) }} />
+          <input
+            type="search"
+            placeholder="Find"
+            value={filter}
+            onInput={(event) => {
+              setFilter(event.currentTarget.value)
+              setShown(page)
+            }}
+          />
         </label>
       )}
       {rows.length > 0 && (
         <ul role="tree" aria-label="Entities" ref={tree}>
           {visible.map((row) => (
-            <li key={row.entity.id} role="treeitem" data-testid="entity-row" data-id={row.entity.id} tabIndex={row.entity.id === stop ? 0 : -1}
-              aria-level={row.level} aria-posinset={row.place} aria-setsize={row.peers} aria-selected={row.entity.id === chosen}
-              aria-expanded={row.children > 0 ? !shut.has(row.entity.id) : undefined} style={{ '--level': row.level - 1 }}
-              onClick={() => { choose(row.entity.id); setFocused(row.entity.id) }} onFocus={() => setFocused(row.entity.id)} onKeyDown={(event) => onKey(event, row)}>
-              <span class={`twist ${shut.has(row.entity.id) ? '' : 'open'}`} aria-hidden="true"
-                onClick={(event) => { if (row.children > 0) { event.stopPropagation(); toggle(row.entity.id, !shut.has(row.entity.id)) } }}>
+            <li
+              key={row.entity.id}
+              role="treeitem"
+              data-testid="entity-row"
+              data-id={row.entity.id}
+              tabIndex={row.entity.id === stop ? 0 : -1}
+              aria-level={row.level}
+              aria-posinset={row.place}
+              aria-setsize={row.peers}
+              aria-selected={row.entity.id === chosen}
+              aria-expanded={row.children > 0 ? !shut.has(row.entity.id) : undefined}
+              style={{ '--level': row.level - 1 }}
+              onClick={() => {
+                choose(row.entity.id)
+                setFocused(row.entity.id)
+              }}
+              onFocus={() => setFocused(row.entity.id)}
+              onKeyDown={(event) => onKey(event, row)}
+            >
+              <span
+                class={`twist ${shut.has(row.entity.id) ? '' : 'open'}`}
+                aria-hidden="true"
+                onClick={(event) => {
+                  if (row.children > 0) {
+                    event.stopPropagation()
+                    toggle(row.entity.id, !shut.has(row.entity.id))
+                  }
+                }}
+              >
                 {row.children > 0 && <Icon name="chevron" />}
               </span>
               <Icon name={iconOf(row.entity)} />
@@ -114,10 +174,19 @@ export function Outline({ space, chosen, choose }: Props) {
           ))}
         </ul>
       )}
-      {rows.length > shown && <button class="more" onClick={() => setShown(shown + page)}>Show {Math.min(page, rows.length - shown)} more</button>}
-      {rows.length === 0 && (filter
-        ? <p class="none">Nothing matches “{filter}”.</p>
-        : <p class="none" data-testid="outline-empty">Nothing here yet. Press N to add the first entity.</p>)}
+      {rows.length > shown && (
+        <button class="more" onClick={() => setShown(shown + page)}>
+          Show {Math.min(page, rows.length - shown)} more
+        </button>
+      )}
+      {rows.length === 0 &&
+        (filter ? (
+          <p class="none">Nothing matches “{filter}”.</p>
+        ) : (
+          <p class="none" data-testid="outline-empty">
+            Nothing here yet. Press N to add the first entity.
+          </p>
+        ))}
     </section>
   )
 }
@@ -138,7 +207,27 @@ export function removeEntity(space: AppSpace, entity: AppEntity): boolean {
 /** A toast whose action takes back the newest change. It goes away when another change becomes the newest. */
 export function offerUndo(space: AppSpace, text: string): void {
   const off = new AbortController()
-  const close = toast({ text, action: { label: 'Undo', run: () => { off.abort(); space.history.undo() } } })
+  const close = toast({
+    text,
+    action: {
+      label: 'Undo',
+      run: () => {
+        off.abort()
+        space.history.undo()
+      },
+    },
+  })
   // The delete itself reports a change as well, possibly after this call.
-  setTimeout(() => space.history.on('change', () => { close(); off.abort() }, { signal: off.signal }), 0)
+  setTimeout(
+    () =>
+      space.history.on(
+        'change',
+        () => {
+          close()
+          off.abort()
+        },
+        { signal: off.signal },
+      ),
+    0,
+  )
 }

@@ -30,7 +30,9 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
   const phone = useMedia('(max-width: 719px)')
   useChanges((changed) => space.on('status', changed), [space])
   const title = info?.name || space.id
-  useEffect(() => { document.title = `${title} · Thexr` }, [title])
+  useEffect(() => {
+    document.title = `${title} · Thexr`
+  }, [title])
 
   useEffect(() => {
     const key = (event: KeyboardEvent) => {
@@ -48,7 +50,8 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
   }, [space])
 
   const { status } = space
-  if (status.state === 'closed' && status.error) return <Closed id={space.id} error={status.error} reconnect={() => space.reconnect()} again={again} />
+  if (status.state === 'closed' && status.error)
+    return <Closed id={space.id} error={status.error} reconnect={() => space.reconnect()} again={again} />
 
   const showOutline = !phone || tab === 'outline'
   const showBoard = !phone || tab === 'board'
@@ -56,26 +59,36 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
     <div class={`space ${chosen ? 'has-choice' : ''}`}>
       <TopBar room={room} />
       <main class="contents">
-      <StatusStrip space={space} storageFailed={room.storageFailed} ready={ready} />
-      {ready ? (
-        <>
-          {showOutline && <Outline space={space} chosen={chosen} choose={choose} />}
-          {showBoard && <board.Part class="board" space={space} chosen={chosen} />}
-          {(chosen || !phone) && <inspector.Part class="inspector" space={space} chosen={chosen} choose={choose} />}
-        </>
-      ) : (
-        <div class="space-loading" data-testid="space-loading">
-          <p role="status">{status.state === 'offline' && status.cause !== 'paused'
-            ? 'Nothing of this space is on this device yet. It opens when the server answers.'
-            : 'Opening the space…'}</p>
-          <div class="skeleton" aria-hidden="true" /><div class="skeleton" aria-hidden="true" /><div class="skeleton" aria-hidden="true" />
-        </div>
-      )}
+        <StatusStrip space={space} storageFailed={room.storageFailed} ready={ready} />
+        {ready ? (
+          <>
+            {showOutline && <Outline space={space} chosen={chosen} choose={choose} />}
+            {showBoard && <board.Part class="board" space={space} chosen={chosen} />}
+            {(chosen || !phone) && (
+              <inspector.Part class="inspector" space={space} chosen={chosen} choose={choose} />
+            )}
+          </>
+        ) : (
+          <div class="space-loading" data-testid="space-loading">
+            <p role="status">
+              {status.state === 'offline' && status.cause !== 'paused'
+                ? 'Nothing of this space is on this device yet. It opens when the server answers.'
+                : 'Opening the space…'}
+            </p>
+            <div class="skeleton" aria-hidden="true" />
+            <div class="skeleton" aria-hidden="true" />
+            <div class="skeleton" aria-hidden="true" />
+          </div>
+        )}
       </main>
       {phone && (
         <nav class="tabs" aria-label="Views">
-          <button aria-current={tab === 'board' ? 'page' : undefined} onClick={() => setTab('board')}>Board</button>
-          <button aria-current={tab === 'outline' ? 'page' : undefined} onClick={() => setTab('outline')}>Outline</button>
+          <button aria-current={tab === 'board' ? 'page' : undefined} onClick={() => setTab('board')}>
+            Board
+          </button>
+          <button aria-current={tab === 'outline' ? 'page' : undefined} onClick={() => setTab('outline')}>
+            Outline
+          </button>
         </nav>
       )}
     </div>

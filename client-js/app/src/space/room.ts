@@ -19,7 +19,14 @@ declare global {
 
 export type Room =
   | { state: 'missing'; wanted: boolean }
-  | { state: 'open'; space: AppSpace; info: SpaceInfo | null; ready: boolean; storageFailed: boolean; rename: (info: SpaceInfo) => void }
+  | {
+      state: 'open'
+      space: AppSpace
+      info: SpaceInfo | null
+      ready: boolean
+      storageFailed: boolean
+      rename: (info: SpaceInfo) => void
+    }
 
 export function useRoom(id: string): { room: Room | null; create: () => Promise<void>; again: () => void } {
   const [room, setRoom] = useState<Room | null>(null)
@@ -32,25 +39,54 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
     }
     const asking = new AbortController()
     // Paused first: dialling a space brings it into being, and a mistyped link should not.
-    const space: AppSpace = connect<Schema<Components>>(location.origin, id, { autoConnect: false, token: () => readToken(), schema: { check } })
+    const space: AppSpace = connect<Schema<Components>>(location.origin, id, {
+      autoConnect: false,
+      token: () => readToken(),
+      schema: { check },
+    })
     window.thexr = { space }
     const patch = (next: Partial<Extract<Room, { state: 'open' }>>) =>
       setRoom((old) => (old?.state === 'open' ? { ...old, ...next } : old))
-    setRoom({ state: 'open', space, info: null, ready: false, storageFailed: false, rename: (info) => patch({ info }) })
+    setRoom({
+      state: 'open',
+      space,
+      info: null,
+      ready: false,
+      storageFailed: false,
+      rename: (info) => patch({ info }),
+    })
 
-    space.on('error', (error) => { if (error.code === 'STORAGE') patch({ storageFailed: true }) }, { signal: asking.signal })
-    space.ready.then(() => { if (!asking.signal.aborted) patch({ ready: true }) }, () => {})
+    space.on(
+      'error',
+      (error) => {
+        if (error.code === 'STORAGE') patch({ storageFailed: true })
+      },
+      { signal: asking.signal },
+    )
+    space.ready.then(
+      () => {
+        if (!asking.signal.aborted) patch({ ready: true })
+      },
+      () => {},
+    )
     getSpace(id, asking.signal).then(
-      (info) => { patch({ info }); space.connect() },
+      (info) => {
+        patch({ info })
+        space.connect()
+      },
       (error: unknown) => {
         if (asking.signal.aborted) return
         if (error instanceof ApiError && error.status === 404) setRoom({ state: 'missing', wanted: true })
         else space.connect() // no answer: the local copy may still be worth showing
       },
     )
-    addEventListener('beforeunload', (event) => {
-      if (space.saveState === 'unsaved' && space.pending > 0) event.preventDefault()
-    }, { signal: asking.signal })
+    addEventListener(
+      'beforeunload',
+      (event) => {
+        if (space.saveState === 'unsaved' && space.pending > 0) event.preventDefault()
+      },
+      { signal: asking.signal },
+    )
     return () => {
       asking.abort()
       if (window.thexr?.space === space) delete window.thexr
@@ -59,5 +95,12 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
   }, [id, round])
 
   const again = () => setRound((n) => n + 1)
-  return { room, again, create: async () => { await createSpace({ id }); again() } }
+  return {
+    room,
+    again,
+    create: async () => {
+      await createSpace({ id })
+      again()
+    },
+  }
 }

@@ -12,14 +12,23 @@ export function toDegrees(quaternion: readonly number[]): number[] {
   const [x, y, z, w] = [qx / size, qy / size, qz / size, qw / size]
   const sine = Math.max(-1, Math.min(1, 2 * (x * z + w * y)))
   const upright = Math.abs(sine) < 0.9999999
-  const ax = upright ? Math.atan2(2 * (w * x - y * z), 1 - 2 * (x * x + y * y)) : Math.atan2(2 * (y * z + w * x), 1 - 2 * (x * x + z * z))
+  const ax = upright
+    ? Math.atan2(2 * (w * x - y * z), 1 - 2 * (x * x + y * y))
+    : Math.atan2(2 * (y * z + w * x), 1 - 2 * (x * x + z * z))
   const az = upright ? Math.atan2(2 * (w * z - x * y), 1 - 2 * (y * y + z * z)) : 0
   return [ax, Math.asin(sine), az].map((angle) => round(angle * turn, 2))
 }
 
 export function toQuaternion(degrees: readonly number[]): number[] {
   const [x = 0, y = 0, z = 0] = degrees.map((angle) => angle / turn / 2)
-  const [cx, cy, cz, sx, sy, sz] = [Math.cos(x), Math.cos(y), Math.cos(z), Math.sin(x), Math.sin(y), Math.sin(z)]
+  const [cx, cy, cz, sx, sy, sz] = [
+    Math.cos(x),
+    Math.cos(y),
+    Math.cos(z),
+    Math.sin(x),
+    Math.sin(y),
+    Math.sin(z),
+  ]
   return [
     sx * cy * cz + cx * sy * sz,
     cx * sy * cz - sx * cy * sz,

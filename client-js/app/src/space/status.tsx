@@ -5,7 +5,12 @@ import { useChanges, useClock } from '../ui/hooks.js'
 import { say } from '../ui/voice.js'
 import type { AppSpace } from './room.js'
 
-const saveTexts: Record<SaveState, string> = { saved: 'Saved', saving: 'Saving', local: 'On this device', unsaved: 'Not saved' }
+const saveTexts: Record<SaveState, string> = {
+  saved: 'Saved',
+  saving: 'Saving',
+  local: 'On this device',
+  unsaved: 'Not saved',
+}
 const saveHelp: Record<SaveState, string> = {
   saved: 'Every change is stored by the server.',
   saving: 'Changes are on their way to the server.',
@@ -15,24 +20,46 @@ const saveHelp: Record<SaveState, string> = {
 
 const changes = (n: number): string => (n === 1 ? '1 change' : `${n.toLocaleString()} changes`)
 
+/** Renders again whenever something this file shows may have changed. */
+function useSaving(space: AppSpace) {
+  useChanges(
+    (changed) => {
+      // `pending` moves without the state moving, and nothing reports that: look again with each edit.
+      space.doc.on('update', changed)
+      const offs = [
+        space.on('save', changed),
+        space.on('status', changed),
+        () => space.doc.off('update', changed),
+      ]
+      return () => offs.forEach((off) => off())
+    },
+    [space],
+  )
+}
+
 export function SavePill({ space }: { space: AppSpace }) {
-  useChanges((changed) => space.on('save', changed), [space])
-  // `pending` moves without the state moving, and nothing reports that: look again with each local edit.
-  useChanges((changed) => {
-    space.doc.on('update', changed)
-    return () => space.doc.off('update', changed)
-  }, [space])
-  useChanges((changed) => space.on('status', changed), [space])
+  useSaving(space)
   const { saveState: state, pending } = space
   useSaidSave(state, pending)
   const count = state !== 'saved' && pending > 0 ? pending.toLocaleString() : ''
   // Nothing written and nothing confirmed yet is no reason to alarm anybody.
   const fresh = state === 'unsaved' && pending === 0
   return (
-    <span class={`pill save-${pending === 0 && state !== 'saved' ? 'fresh' : state}`} data-testid="save-pill" data-state={state} data-pending={pending} title={fresh ? undefined : saveHelp[state]}>
+    <span
+      class={`pill save-${pending === 0 && state !== 'saved' ? 'fresh' : state}`}
+      data-testid="save-pill"
+      data-state={state}
+      data-pending={pending}
+      title={fresh ? undefined : saveHelp[state]}
+    >
       <span class="light" aria-hidden="true" />
       <span class="pill-text">{fresh ? 'No changes' : saveTexts[state]}</span>
-      {count && <span class="count">{count}<span class="sr"> pending</span></span>}
+      {count && (
+        <span class="count">
+          {count}
+          <span class="sr"> pending</span>
+        </span>
+      )}
     </span>
   )
 }
@@ -63,7 +90,8 @@ export function Connection({ space }: { space: AppSpace }) {
 }
 
 function linkText(status: Status): string {
-  if (status.state === 'online') return status.rttMs === null ? 'Online' : `${Math.max(1, Math.round(status.rttMs))} ms`
+  if (status.state === 'online')
+    return status.rttMs === null ? 'Online' : `${Math.max(1, Math.round(status.rttMs))} ms`
   if (status.state === 'connecting') return status.attempt > 1 ? 'Reconnecting' : 'Connecting'
   if (status.state === 'offline') return status.cause === 'paused' ? 'Connecting' : 'Offline'
   return 'Closed'
@@ -77,6 +105,7 @@ interface StripProps {
 
 /** Trouble in one line below the top bar. It never blocks the work. */
 export function StatusStrip({ space, storageFailed, ready }: StripProps) {
+  useSaving(space)
   const { status, pending, saveState } = space
   const lost = status.state === 'offline' && status.cause !== 'paused'
   const retrying = status.state === 'connecting' && status.attempt > 1
@@ -86,21 +115,41 @@ export function StatusStrip({ space, storageFailed, ready }: StripProps) {
   }, [lost])
   if (!lost && !retrying && !storageFailed) return null
 
-  const kept = pending === 0 ? '' : saveState === 'local' ? `${changes(pending)} kept on this device` : `${changes(pending)} in this tab only`
-  const wait = status.state === 'offline' && status.retryAt !== null ? Math.ceil((status.retryAt - now) / 1000) : 0
-  const why = status.state === 'offline' && status.cause === 'token' ? 'No access token' : status.state === 'offline' && status.cause === 'server' ? 'The server is busy' : 'Offline'
+  const kept =
+    pending === 0
+      ? ''
+      : saveState === 'local'
+        ? `${changes(pending)} kept on this device`
+        : `${changes(pending)} in this tab only`
+  const wait =
+    status.state === 'offline' && status.retryAt !== null ? Math.ceil((status.retryAt - now) / 1000) : 0
+  const why =
+    status.state === 'offline' && status.cause === 'token'
+      ? 'No access token'
+      : status.state === 'offline' && status.cause === 'server'
+        ? 'The server is busy'
+        : 'Offline'
   return (
     <section class="strips" aria-label="Trouble">
       {lost && (
         <div class="strip" data-testid="offline">
           <span>{[why, kept, wait > 0 ? `retry in ${wait} s` : ''].filter(Boolean).join(', ')}</span>
-          <button class="link" data-testid="retry-now" onClick={() => space.reconnect()}>Retry now</button>
+          <button class="link" data-testid="retry-now" onClick={() => space.reconnect()}>
+            Retry now
+          </button>
         </div>
       )}
-      {retrying && <div class="strip" data-testid="reconnecting"><span>{['Reconnecting', kept].filter(Boolean).join(', ')}…</span></div>}
+      {retrying && (
+        <div class="strip" data-testid="reconnecting">
+          <span>{['Reconnecting', kept].filter(Boolean).join(', ')}…</span>
+        </div>
+      )}
       {storageFailed && (
         <div class="strip" data-testid="storage-failed">
-          <span>This browser keeps no copy{ready ? '' : ' of the space'}. You can work, but changes that are not saved are lost with the tab.</span>
+          <span>
+            This browser keeps no copy{ready ? '' : ' of the space'}. You can work, but changes that are not
+            saved are lost with the tab.
+          </span>
         </div>
       )}
     </section>

@@ -34,16 +34,54 @@ export function TopBar({ room }: { room: Extract<Room, { state: 'open' }> }) {
   }
   return (
     <header class="top-bar">
-      <a class="icon-button" href="#/" aria-label="All spaces" title="All spaces"><Icon name="back" /></a>
+      <a class="icon-button" href="#/" aria-label="All spaces" title="All spaces">
+        <Icon name="back" />
+      </a>
       <h1 class="sr">{name}</h1>
-      <TextField class="space-name" label="Name of the space" hideLabel value={name} maxLength={100} commit={rename} testid="space-name" disabled={space.readOnly} />
+      <TextField
+        class="space-name"
+        label="Name of the space"
+        hideLabel
+        value={name}
+        maxLength={100}
+        commit={rename}
+        testid="space-name"
+        disabled={space.readOnly}
+      />
       <SavePill space={space} />
       <Connection space={space} />
       <span class="grow" />
-      <button class="icon-button" data-testid="undo" aria-label="Undo" title="Undo (Ctrl Z)" disabled={!space.history.canUndo} onClick={() => space.history.undo()}><Icon name="undo" /></button>
-      <button class="icon-button" data-testid="redo" aria-label="Redo" title="Redo (Ctrl Shift Z)" disabled={!space.history.canRedo} onClick={() => space.history.redo()}><Icon name="redo" /></button>
-      <button class="icon-button" aria-label="Copy link" title="Copy link" onClick={share}><Icon name="link" /></button>
-      <button class="icon-button wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={showShortcuts}><Icon name="keyboard" /></button>
+      <button
+        class="icon-button"
+        data-testid="undo"
+        aria-label="Undo"
+        title="Undo (Ctrl Z)"
+        disabled={!space.history.canUndo}
+        onClick={() => space.history.undo()}
+      >
+        <Icon name="undo" />
+      </button>
+      <button
+        class="icon-button"
+        data-testid="redo"
+        aria-label="Redo"
+        title="Redo (Ctrl Shift Z)"
+        disabled={!space.history.canRedo}
+        onClick={() => space.history.redo()}
+      >
+        <Icon name="redo" />
+      </button>
+      <button class="icon-button" aria-label="Copy link" title="Copy link" onClick={share}>
+        <Icon name="link" />
+      </button>
+      <button
+        class="icon-button wide-only"
+        aria-label="Keyboard shortcuts"
+        title="Keyboard shortcuts (?)"
+        onClick={showShortcuts}
+      >
+        <Icon name="keyboard" />
+      </button>
     </header>
   )
 }

@@ -14,8 +14,16 @@ export interface Row {
 export function rowsOf(entities: AppEntity[], filter: string, shut: ReadonlySet<string>): Row[] {
   const needle = filter.trim().toLowerCase()
   if (needle) {
-    const found = entities.filter((each) => `${labelOf(each)} ${each.id} ${Object.keys(each.toJSON()).join(' ')}`.toLowerCase().includes(needle))
-    return found.map((entity, index) => ({ entity, level: 1, children: 0, place: index + 1, peers: found.length }))
+    const found = entities.filter((each) =>
+      `${labelOf(each)} ${each.id} ${Object.keys(each.toJSON()).join(' ')}`.toLowerCase().includes(needle),
+    )
+    return found.map((entity, index) => ({
+      entity,
+      level: 1,
+      children: 0,
+      place: index + 1,
+      peers: found.length,
+    }))
   }
   const known = new Set(entities.map((each) => each.id))
   const under = new Map<string, AppEntity[]>()
@@ -33,16 +41,27 @@ export function rowsOf(entities: AppEntity[], filter: string, shut: ReadonlySet<
     list.forEach((entity, index) => {
       if (seen.has(entity.id)) return
       seen.add(entity.id)
-      rows.push({ entity, level, children: under.get(entity.id)?.length ?? 0, place: index + 1, peers: list.length })
+      rows.push({
+        entity,
+        level,
+        children: under.get(entity.id)?.length ?? 0,
+        place: index + 1,
+        peers: list.length,
+      })
       if (!shut.has(entity.id)) walk(entity.id, level + 1)
       else hide(entity.id)
     })
   }
   const hide = (key: string) => {
-    for (const entity of under.get(key) ?? []) if (!seen.has(entity.id)) { seen.add(entity.id); hide(entity.id) }
+    for (const entity of under.get(key) ?? [])
+      if (!seen.has(entity.id)) {
+        seen.add(entity.id)
+        hide(entity.id)
+      }
   }
   walk('', 1)
   // Two entities can each claim the other as parent. Neither may vanish from the list.
-  for (const entity of entities) if (!seen.has(entity.id)) rows.push({ entity, level: 1, children: 0, place: 1, peers: 1 })
+  for (const entity of entities)
+    if (!seen.has(entity.id)) rows.push({ entity, level: 1, children: 0, place: 1, peers: 1 })
   return rows
 }

@@ -32,8 +32,16 @@ export interface Kind {
 }
 
 export const kinds: readonly Kind[] = [
-  { name: 'Box', icon: 'box', components: { transform: still, shape: starters.shape, material: starters.material } },
-  { name: 'Sphere', icon: 'sphere', components: { transform: still, shape: { kind: 'sphere' }, material: { color: '#e0729a' } } },
+  {
+    name: 'Box',
+    icon: 'box',
+    components: { transform: still, shape: starters.shape, material: starters.material },
+  },
+  {
+    name: 'Sphere',
+    icon: 'sphere',
+    components: { transform: still, shape: { kind: 'sphere' }, material: { color: '#e0729a' } },
+  },
   { name: 'Text', icon: 'text', components: { transform: still, text: starters.text } },
   { name: 'Light', icon: 'light', components: { transform: still, light: starters.light } },
   { name: 'Whiteboard', icon: 'board', components: { transform: still, whiteboard: {} } },

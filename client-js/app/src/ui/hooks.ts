@@ -2,17 +2,27 @@
 import { useEffect, useReducer, useState } from 'preact/hooks'
 
 /** Renders again after `subscribe` reports, once per frame however often it does. */
-export function useChanges(subscribe: (changed: () => void) => () => void, inputs: readonly unknown[]): number {
+export function useChanges(
+  subscribe: (changed: () => void) => () => void,
+  inputs: readonly unknown[],
+): number {
   const [count, bump] = useReducer((n: number) => n + 1, 0)
   useEffect(() => {
     let frame = 0
     const off = subscribe(() => {
       // A hidden tab gets no frames, but its title and its tests still want the truth.
       if (document.hidden) bump(undefined as never)
-      else frame ||= requestAnimationFrame(() => { frame = 0; bump(undefined as never) })
+      else
+        frame ||= requestAnimationFrame(() => {
+          frame = 0
+          bump(undefined as never)
+        })
     })
     bump(undefined as never) // what changed between the render and this effect
-    return () => { off(); cancelAnimationFrame(frame) }
+    return () => {
+      off()
+      cancelAnimationFrame(frame)
+    }
   }, inputs as unknown[])
   return count
 }

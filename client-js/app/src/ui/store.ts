@@ -23,7 +23,9 @@ export function createStore<T>(first: T): Store<T> {
         const listener = (next: T) => see(() => next)
         listeners.add(listener)
         see(() => value)
-        return () => { listeners.delete(listener) }
+        return () => {
+          listeners.delete(listener)
+        }
       }, [])
       return seen
     },

@@ -20,7 +20,9 @@ export function TextField(props: Props) {
   const [draft, setDraft] = useState<string | null>(null)
   const input = useRef<HTMLInputElement>(null)
   const leaving = useRef(false)
-  useEffect(() => { if (document.activeElement !== input.current) setDraft(null) }, [props.value])
+  useEffect(() => {
+    if (document.activeElement !== input.current) setDraft(null)
+  }, [props.value])
 
   const done = () => {
     if (draft !== null && draft !== props.value && !leaving.current) props.commit(draft)
@@ -30,14 +32,33 @@ export function TextField(props: Props) {
   return (
     <label class={`field ${props.class ?? ''}`}>
       <span class={props.hideLabel ? 'sr' : 'field-name'}>{props.label}</span>
-      <input ref={input} id={props.id} type={props.type ?? 'text'} step={props.step} value={draft ?? props.value} disabled={props.disabled}
-        placeholder={props.placeholder} maxLength={props.maxLength} data-testid={props.testid} spellcheck={false} autocomplete="off"
+      <input
+        ref={input}
+        id={props.id}
+        type={props.type ?? 'text'}
+        step={props.step}
+        value={draft ?? props.value}
+        disabled={props.disabled}
+        placeholder={props.placeholder}
+        maxLength={props.maxLength}
+        data-testid={props.testid}
+        spellcheck={false}
+        autocomplete="off"
         onInput={(event) => setDraft(event.currentTarget.value)}
         onBlur={done}
         onKeyDown={(event) => {
-          if (event.key === 'Enter') { event.preventDefault(); done() }
-          if (event.key === 'Escape' && draft !== null) { event.stopPropagation(); leaving.current = true; setDraft(null); input.current?.blur() }
-        }} />
+          if (event.key === 'Enter') {
+            event.preventDefault()
+            done()
+          }
+          if (event.key === 'Escape' && draft !== null) {
+            event.stopPropagation()
+            leaving.current = true
+            setDraft(null)
+            input.current?.blur()
+          }
+        }}
+      />
     </label>
   )
 }

@@ -10,7 +10,9 @@ export interface Toast {
   tone?: 'bad'
 }
 
-interface Shown extends Toast { key: number }
+interface Shown extends Toast {
+  key: number
+}
 
 const shown = createStore<readonly Shown[]>([])
 let lastKey = 0
@@ -35,8 +37,22 @@ function Item({ item }: { item: Shown }) {
   return (
     <li class={`toast ${item.tone ?? ''}`} data-testid="toast">
       <span>{item.text}</span>
-      {item.action && <button class="link" onClick={() => { item.action?.run(); close() }}>{item.action.label}</button>}
-      {item.tone === 'bad' && <button class="link" onClick={close}>Close</button>}
+      {item.action && (
+        <button
+          class="link"
+          onClick={() => {
+            item.action?.run()
+            close()
+          }}
+        >
+          {item.action.label}
+        </button>
+      )}
+      {item.tone === 'bad' && (
+        <button class="link" onClick={close}>
+          Close
+        </button>
+      )}
     </li>
   )
 }
@@ -45,7 +61,13 @@ export function Toasts() {
   const items = shown.use()
   return (
     <section class="toasts" aria-label="Notes">
-      {items.length > 0 && <ul>{items.map((item) => <Item key={item.key} item={item} />)}</ul>}
+      {items.length > 0 && (
+        <ul>
+          {items.map((item) => (
+            <Item key={item.key} item={item} />
+          ))}
+        </ul>
+      )}
     </section>
   )
 }

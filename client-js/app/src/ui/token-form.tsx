@@ -5,12 +5,27 @@ import { writeToken } from '../token.js'
 export function TokenForm({ done }: { done: () => void }) {
   const [token, setToken] = useState('')
   return (
-    <form class="token" onSubmit={(event) => { event.preventDefault(); writeToken(token.trim()); done() }}>
+    <form
+      class="token"
+      onSubmit={(event) => {
+        event.preventDefault()
+        writeToken(token.trim())
+        done()
+      }}
+    >
       <label class="field">
         <span class="field-name">Access token</span>
-        <input type="password" autocomplete="off" value={token} onInput={(event) => setToken(event.currentTarget.value)} data-testid="token" />
+        <input
+          type="password"
+          autocomplete="off"
+          value={token}
+          onInput={(event) => setToken(event.currentTarget.value)}
+          data-testid="token"
+        />
       </label>
-      <button class="primary" type="submit" disabled={!token.trim()}>Use token</button>
+      <button class="primary" type="submit" disabled={!token.trim()}>
+        Use token
+      </button>
     </form>
   )
 }

@@ -15,5 +15,9 @@ export function say(text: string): void {
 }
 
 export function Voice() {
-  return <div class="sr" role="status" aria-live="polite" data-testid="voice">{spoken.use()}</div>
+  return (
+    <div class="sr" role="status" aria-live="polite" data-testid="voice">
+      {spoken.use()}
+    </div>
+  )
 }
