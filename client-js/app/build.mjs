@@ -19,7 +19,10 @@ const { metafile } = await build({
   // A hash in the name lets the server say "immutable"; only index.html is asked for again.
   entryNames: 'assets/[name]-[hash]',
   chunkNames: 'assets/[name]-[hash]',
-  alias: { '@thexr/client': resolve(app, '../src/index.ts') },
+  alias: {
+    '@thexr/client': resolve(app, '../src/index.ts'),
+    'lib0/logging': resolve(app, 'src/plain-logging.ts'),
+  },
   nodePaths: [join(app, 'node_modules'), resolve(app, '../node_modules')],
   tsconfigRaw: {
     compilerOptions: {
