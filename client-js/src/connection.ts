@@ -13,8 +13,7 @@ const IDLE_MS = 2000
 /** … and without an answer for this long the link is dead: together less than five seconds. */
 const ANSWER_MS_MAX = 2500
 /** A first sync is one long message and the browser shows no progress of it, so it gets more time. */
-const FIRST_SYNC_MS_MIN = 15_000
-const FIRST_SYNC_MS_MAX = 60_000
+const FIRST_SYNC_MS_MAX = 30_000
 /** What is still to be sent shows life only when it is more than socket buffers explain. */
 const BACKLOG_BYTES = 64 * 1024
 /** Refused tokens in a row (close code 4401) before we believe it. */
@@ -60,7 +59,7 @@ type Timer = ReturnType<typeof setTimeout>
 
 type State =
   | { name: 'paused' }
-  | { name: 'asking'; abort: AbortController }
+  | { name: 'asking'; abort: AbortController; timer: Timer }
   | { name: 'dialing'; ws: WebSocket; timer: Timer }
   | Open
   | { name: 'waiting'; timer: Timer }
@@ -75,19 +74,11 @@ const hangUp = (ws: WebSocket): void => {
   ws.close(1000)
 }
 
-const settlesWithin = <T>(work: Promise<T>, abort: AbortController): Promise<T> =>
-  new Promise((resolve, reject) => {
-    const timer = setTimeout(() => abort.abort(new Error('the token provider took too long')), TOKEN_MS_MAX)
-    abort.signal.addEventListener('abort', () => reject(abort.signal.reason))
-    void work.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
-
 export const createConnection = (o: ConnectionOptions): Connection => {
   let state: State = { name: 'paused' }
   let status: Status = { state: 'offline', cause: 'paused', retryAt: null }
   let attempt = 0 // dials since a server last spoke to us
   let refusals = 0
-  let firstSyncMs = FIRST_SYNC_MS_MIN
 
   const enter = (next: State, shown: Status) => {
     state = next
@@ -97,11 +88,10 @@ export const createConnection = (o: ConnectionOptions): Connection => {
   }
 
   const leave = () => {
-    if (state.name === 'asking') state.abort.abort(new Error('no longer needed'))
-    if (state.name === 'dialing' || state.name === 'open') hangUp(state.ws)
-    if (state.name === 'dialing' || state.name === 'open' || state.name === 'waiting')
-      clearTimeout(state.timer)
-    const session = state.name === 'open' ? state.session : null
+    if ('timer' in state) clearTimeout(state.timer)
+    if ('abort' in state) state.abort.abort()
+    if ('ws' in state) hangUp(state.ws)
+    const session = 'session' in state ? state.session : null
     state = { name: 'paused' }
     session?.close()
   }
@@ -127,21 +117,20 @@ export const createConnection = (o: ConnectionOptions): Connection => {
       return
     }
     const abort = new AbortController()
-    const mine: State = { name: 'asking', abort }
+    const failed = (cause: unknown) => {
+      if (state !== mine) return
+      const error = new ThexrError('TOKEN', 'the token provider failed', { retryable: true, cause })
+      wait('token', error)
+      o.onError(error)
+    }
+    const late = () => failed(new Error(`no answer within ${TOKEN_MS_MAX} ms`))
+    const mine: State = { name: 'asking', abort, timer: setTimeout(late, TOKEN_MS_MAX) }
     enter(mine, { state: 'connecting', attempt })
     const { token: provide, space } = o
     const answer = (async () => provide({ space, reason, signal: abort.signal }))()
-    settlesWithin(answer, abort).then(
-      (token) => {
-        if (state === mine) openSocket(token)
-      },
-      (cause: unknown) => {
-        if (state !== mine) return
-        const error = new ThexrError('TOKEN', 'the token provider failed', { retryable: true, cause })
-        wait('token', error)
-        o.onError(error)
-      },
-    )
+    answer.then((token) => {
+      if (state === mine) openSocket(token)
+    }, failed)
   }
 
   const openSocket = (token: string | null) => {
@@ -158,9 +147,10 @@ export const createConnection = (o: ConnectionOptions): Connection => {
     ws.binaryType = 'arraybuffer'
     ws.onerror = () => {} // a close event follows
     const giveUp = setTimeout(() => wait('network'), DIAL_MS_MAX)
-    enter({ name: 'dialing', ws, timer: giveUp }, { state: 'connecting', attempt })
+    // Before anybody hears of it, because what they do may already hang this socket up.
     ws.onclose = (event) => lost(event.code, event.reason)
     ws.onopen = () => opened(ws, token)
+    enter({ name: 'dialing', ws, timer: giveUp }, { state: 'connecting', attempt })
   }
 
   const opened = (ws: WebSocket, token: string | null) => {
@@ -204,7 +194,6 @@ export const createConnection = (o: ConnectionOptions): Connection => {
     if (state !== mine || !(data instanceof ArrayBuffer)) return
     try {
       mine.session.receive(new Uint8Array(data))
-      if (mine.session.synced) firstSyncMs = FIRST_SYNC_MS_MIN
     } catch (cause) {
       // A server that sends the same again on every connect must not be asked four times a second.
       attempt = Math.max(attempt, 4)
@@ -221,9 +210,8 @@ export const createConnection = (o: ConnectionOptions): Connection => {
     if (ws.bufferedAmount < mine.backlog && mine.backlog > BACKLOG_BYTES) mine.lastHeard = now
     mine.backlog = ws.bufferedAmount
     const answered = mine.probedAt === null || mine.lastHeard > mine.probedAt
-    const patience = mine.session.synced || mine.onlineSince === null ? ANSWER_MS_MAX : firstSyncMs
+    const patience = mine.session.synced || mine.onlineSince === null ? ANSWER_MS_MAX : FIRST_SYNC_MS_MAX
     if (!answered && now - mine.probedAt! >= patience) {
-      if (!mine.session.synced) firstSyncMs = Math.min(FIRST_SYNC_MS_MAX, 2 * firstSyncMs)
       o.log('warn', 'the link is silent')
       wait('network')
       // Waiting for the close handshake of a dead peer would keep a Node process alive.

@@ -8,8 +8,6 @@ type ArgsOf<F> = F extends (...args: infer A) => void ? A : never
 export interface Emitter<E> {
   on<K extends keyof E>(event: K, fn: E[K], options?: { signal?: AbortSignal }): Off
   emit<K extends keyof E>(event: K, ...args: ArgsOf<E[K]>): void
-  /** Number of listeners of one event, or of all. */
-  count(event?: keyof E): number
   clear(): void
 }
 
@@ -40,32 +38,27 @@ export const untilAborted = (off: Off, signal: AbortSignal | undefined): Off => 
 
 /** `onCount` hears the total number of listeners after each change: how lazy things wake and sleep. */
 export const createEmitter = <E>(onCount?: (total: number) => void): Emitter<E> => {
-  // A wrapper per subscription: the same function may be given twice.
   const listeners = new Map<keyof E, Set<{ fn: Listener<never[]> }>>()
-  const total = (): number => {
-    let sum = 0
-    for (const set of listeners.values()) sum += set.size
-    return sum
-  }
+  let total = 0
+  const count = (change: number) => onCount?.((total += change))
   return {
     on: (event, fn, options) => {
+      // A wrapper per subscription: the same function may be given twice.
       const entry = { fn: fn as unknown as Listener<never[]> }
-      let set = listeners.get(event)
-      if (!set) listeners.set(event, (set = new Set()))
-      set.add(entry)
-      onCount?.(total())
+      const set = listeners.get(event) ?? new Set()
+      listeners.set(event, set.add(entry))
+      count(1)
       const off = () => {
-        if (listeners.get(event)?.delete(entry)) onCount?.(total())
+        if (set.delete(entry)) count(-1)
       }
       return untilAborted(off, options?.signal)
     },
     emit: (event, ...args) => {
       for (const { fn } of [...(listeners.get(event) ?? [])]) guarded(fn as Listener<unknown[]>, ...args)
     },
-    count: (event) => (event === undefined ? total() : (listeners.get(event)?.size ?? 0)),
     clear: () => {
-      listeners.clear()
-      onCount?.(0)
+      for (const set of listeners.values()) set.clear()
+      count(-total)
     },
   }
 }

@@ -139,55 +139,36 @@ export const createEntities = ({ doc, root, write, clearStrokes, check }: Entiti
     return handle
   }
 
-  /** Compares what listeners know of one entity with the document, and says what changed. */
-  const compare = (id: string, names: ReadonlySet<string> | null, by: ChangeSource): AnyChange[] => {
-    const before = known.get(id)
-    const map = mapOf(id)
-    const changes: AnyChange[] = []
-    const look = (component: string) => {
-      const had = before?.has(component) ?? false
-      const has = map?.has(component) ?? false
-      const previous = before?.get(component)
-      const value = map?.get(component)
-      if (had === has && previous === value) return
-      const change: AnyChange = { id, component, source: by }
-      if (had) change.previous = previous
-      if (has) change.value = value
-      changes.push(change)
-    }
-    for (const name of names ?? new Set([...(before?.keys() ?? []), ...(map?.keys() ?? [])])) look(name)
-    return changes
-  }
-
   const observer = (events: Y.YEvent<Y.AbstractType<unknown>>[], transaction: Y.Transaction) => {
-    const by = sourceOf(transaction)
-    // Names of the components to look at; null = the whole entity came, went or was replaced.
-    const dirty = new Map<string, Set<string> | null>()
+    const source = sourceOf(transaction)
+    const ids = new Set<string>()
     for (const event of events) {
-      if (event.target === root)
-        for (const id of (event as Y.YMapEvent<unknown>).keysChanged) dirty.set(id, null)
-    }
-    for (const event of events) {
-      const [id, ...deeper] = event.path
-      if (typeof id !== 'string' || dirty.get(id) === null || deeper.length > 0) continue
-      dirty.set(id, new Set((event as Y.YMapEvent<unknown>).keysChanged))
+      if (event.target !== root) ids.add(String(event.path[0]))
+      else for (const id of (event as Y.YMapEvent<unknown>).keysChanged) ids.add(id)
     }
     const added: AnyEntity[] = []
     const removed: string[] = []
     const changes: AnyChange[] = []
-    for (const [id, names] of dirty) {
-      changes.push(...compare(id, names, by))
+    for (const id of ids) {
       const map = mapOf(id)
-      if (map && !known.has(id)) added.push(handleOf(id))
-      if (!map && known.delete(id)) {
-        removed.push(id)
-        handles.delete(id)
+      const before = known.get(id)
+      const after = valuesOf(map)
+      for (const component of new Set([...(before?.keys() ?? []), ...after.keys()])) {
+        const previous = before?.get(component)
+        const value = after.get(component)
+        if (previous === value) continue
+        const change: AnyChange = { id, component, source }
+        if (previous !== undefined) change.previous = previous
+        if (value !== undefined) change.value = value
+        changes.push(change)
       }
-      if (map && (names === null || !known.has(id))) known.set(id, valuesOf(map))
-    }
-    for (const { id, component, ...change } of changes) {
-      if ('value' in change) known.get(id)?.set(component, change.value)
-      else known.get(id)?.delete(component)
+      if (map) {
+        known.set(id, after)
+        if (!before) added.push(handleOf(id))
+      } else if (known.delete(id)) {
+        handles.delete(id)
+        removed.push(id)
+      }
     }
     for (const entity of added) emitter.emit('add', entity)
     for (const change of changes) {
@@ -196,7 +177,6 @@ export const createEntities = ({ doc, root, write, clearStrokes, check }: Entiti
         for (const fn of [...(keyed.get(key) ?? [])]) guarded(fn, change)
     }
     for (const id of removed) emitter.emit('remove', id)
-    const ids: ReadonlySet<string> = new Set(dirty.keys())
     for (const fn of [...touched]) fn(ids)
   }
   for (const id of root.keys()) if (mapOf(id)) known.set(id, valuesOf(mapOf(id)))

@@ -36,14 +36,12 @@ export class ThexrError extends Error {
 }
 
 const closings: Record<number, readonly [ErrorCode, string]> = {
-  4400: ['PROTOCOL', 'The server refused these bytes and would again: please report this.'],
+  1009: ['TOO_LARGE', 'Undo the last edit, then reconnect.'],
   4401: ['TOKEN', 'Give `token` a function that returns a fresh token.'],
   4403: ['DENIED', 'Ask an admin of the space for access.'],
   4404: ['NOT_FOUND', 'Check the name of the space.'],
-  1009: ['TOO_LARGE', 'Make the last edit smaller (undo it).'],
-  4409: ['PROTOCOL', 'Load the page again: two documents used one client id.'],
-  4413: ['TOO_LARGE', 'Split the edit or delete content, then reconnect.'],
-  4426: ['INCOMPATIBLE', 'Update @thexr/client.'],
+  4413: ['TOO_LARGE', 'Undo the last edit, then reconnect.'],
+  4426: ['INCOMPATIBLE', 'Update @thexr/client, then load the page again.'],
 }
 
 /** 4400–4499 do not come back (y-websocket 3.1); everything else may. */
@@ -53,7 +51,7 @@ export const closeError = (closeCode: number, reason: string): ThexrError => {
   const terminal = isTerminal(closeCode)
   const [code, help] = closings[closeCode] ?? [
     terminal ? 'PROTOCOL' : 'NETWORK',
-    terminal ? 'The server will refuse this again.' : 'The client keeps trying.',
+    terminal ? 'Load the page again; if it happens again, please report it.' : 'The client keeps trying.',
   ]
   return new ThexrError(code, reason || `the server closed the connection (${closeCode})`, {
     help,

@@ -263,13 +263,14 @@ export const connect = <S extends Schema = Schema>(
   const saved: Space<S>['saved'] = async ({ timeout, signal } = {}) => {
     const signals = signal ? [signal] : []
     if (timeout === undefined) return sync.saved(signals)
-    const late = new AbortController()
-    const timer = setTimeout(() => {
+    const late = AbortSignal.timeout(timeout)
+    try {
+      return await sync.saved([...signals, late])
+    } catch (error) {
+      if (!late.aborted || error !== late.reason) throw error
       const help = 'The client keeps trying; see status and saveState.'
-      const message = `not saved within ${timeout} ms`
-      late.abort(new ThexrError('NETWORK', message, { retryable: true, help }))
-    }, timeout)
-    return sync.saved([...signals, late.signal]).finally(() => clearTimeout(timer))
+      throw new ThexrError('NETWORK', `not saved within ${timeout} ms`, { retryable: true, help })
+    }
   }
 
   void load()
@@ -310,6 +311,6 @@ export const connect = <S extends Schema = Schema>(
       if (!loading && !destroyed) connection.redial()
     },
     destroy,
-    [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]: () => destroy(),
+    [Symbol.asyncDispose]: () => destroy(),
   } as Space<S>
 }

@@ -81,7 +81,7 @@ interface Waiter {
 
 const tooLarge = (message: string): ThexrError =>
   new ThexrError('TOO_LARGE', message, {
-    help: 'The edit is kept here but not saved. Make it smaller (undo it), then call reconnect().',
+    help: 'Undo the last edit, then reconnect. Until then it is kept here but not saved.',
   })
 
 /** What the document has beyond a state vector. */
@@ -242,7 +242,7 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
     }
 
     askAll()
-    return {
+    const mine: OpenSession = {
       get phase() {
         return phase
       },
@@ -260,8 +260,13 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
         for (const message of readFrame(frame)) if (!abort.signal.aborted) handle(message)
       },
       probe: () => (acks ? ask(true) : askAll()),
-      close: () => abort.abort(),
+      close: () => {
+        abort.abort()
+        if (session === mine) session = null
+        events.onProgress()
+      },
     }
+    return (session = mine)
   }
 
   return {
@@ -278,21 +283,7 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
       written += count
       events.onProgress()
     },
-    open: (link) => {
-      const mine = (session = open(link))
-      return {
-        receive: mine.receive,
-        probe: mine.probe,
-        get synced() {
-          return mine.synced
-        },
-        close: () => {
-          mine.close()
-          if (session === mine) session = null
-          events.onProgress()
-        },
-      }
-    },
+    open,
     saved: (signals) =>
       new Promise<void>((resolve, reject) => {
         const upTo = written

@@ -1,9 +1,10 @@
 // What goes wrong at the edge of the connection; all against the interop peer, which can be told to misbehave.
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { connect, ThexrError } from '../src/index.js'
 import type { TokenReason } from '../src/index.js'
-import { freshName, NodeSocket, open, until } from './support/client.js'
+import { freshName, nextStatus, NodeSocket, open, until } from './support/client.js'
 import { createPeer } from './support/peer.js'
+import { createProxy } from './support/proxy.js'
 
 const peerWith = async (acks: boolean) => {
   const peer = await createPeer({ acks })
@@ -230,4 +231,42 @@ test('a listener that throws is heard by the runtime, not by the space', async (
   expect(order).toEqual(['second'])
   await until(() => thrown.length === 1, 'heard')
   expect(String(thrown[0])).toBe('Error: mine')
+})
+
+test('a listener that disconnects while the socket is being made is obeyed', async () => {
+  const peer = await peerWith(true)
+  const ann = open(peer.url, freshName(), { autoConnect: false })
+  ann.on('status', ({ state }) => {
+    if (state === 'connecting') ann.disconnect()
+  })
+  ann.connect()
+  await new Promise((resolve) => setTimeout(resolve, 700))
+  expect(ann.status).toMatchObject({ state: 'offline', cause: 'paused' })
+  expect(peer.sockets.size).toBe(0)
+})
+
+test('the browser’s offline event makes us probe at once, its online event makes us dial at once', async () => {
+  const events = new EventTarget()
+  for (const name of ['addEventListener', 'removeEventListener'] as const)
+    vi.stubGlobal(name, events[name].bind(events))
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const peer = await peerWith(true)
+  const proxy = await createProxy(peer.url)
+  onTestFinished(proxy.close)
+  const ann = open(proxy.url, freshName())
+  await ann.synced
+  await ann.saved({ timeout: 5000 })
+  proxy.freeze(true)
+  events.dispatchEvent(new Event('offline'))
+  expect(await nextStatus(ann, 'offline')).toBeLessThan(3000)
+  await peer.stop()
+  await until(
+    () => ann.status.state === 'offline' && (ann.status.retryAt ?? 0) - Date.now() > 2000,
+    'a long wait',
+    15_000,
+  )
+  await peer.start()
+  proxy.freeze(false)
+  events.dispatchEvent(new Event('online'))
+  expect(await nextStatus(ann, 'online')).toBeLessThan(500)
 })
