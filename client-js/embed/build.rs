@@ -80,6 +80,9 @@ fn web(client_dir: &Path, out_dir: &Path) -> Result<PathBuf, String> {
 
     let work = out_dir.join("web");
     let app = work.join("app");
+    if let Some(missing) = SOURCES.iter().find(|source| !client_dir.join(source).exists()) {
+        return Err(format!("client-js/{missing} is missing from this checkout"));
+    }
     for source in SOURCES {
         refresh(&client_dir.join(source), &work.join(source))
             .map_err(|e| format!("copying {source}: {e}"))?;
