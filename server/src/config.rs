@@ -1,5 +1,8 @@
 //! The settings: flags, then environment, then a TOML file, then defaults. Secrets never print.
 
+pub mod settings;
+pub mod units;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,14 +55,27 @@ pub struct CompactionConfig {
     pub interval: Duration,
 }
 
+/// Why the server does not start with these settings: one line that says which setting and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadConfig(pub String);
+
 /// A string that does not print.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
     /// Takes over a secret.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
+    }
+
+    /// 256 random bits, safe in a header and a URL.
+    pub fn random() -> Self {
+        use base64::Engine;
+        let bytes: [u8; 32] = rand::random();
+        Self(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
     }
 
     /// The secret itself.

@@ -73,6 +73,12 @@ pub async fn open(config: Config, stop: CancellationToken) -> Result<(App, TaskT
 /// the database folded up.
 pub async fn serve(config: Config, listener: TcpListener, stop: CancellationToken) -> Result<(), OpenError> {
     let (app, writers) = open(config, stop).await?;
+    run(app, writers, listener).await;
+    Ok(())
+}
+
+/// The second half of [`serve`], for callers that keep a part of the [`App`].
+pub async fn run(app: App, writers: TaskTracker, listener: TcpListener) {
     let store = app.spaces.store().clone();
     let tracker = app.tracker.clone();
     listen::run(listener, app).await;
@@ -81,5 +87,4 @@ pub async fn serve(config: Config, listener: TcpListener, stop: CancellationToke
     store.close().await;
     drop(store);
     writers.close();
-    Ok(())
 }

@@ -7,7 +7,7 @@ pub mod compactor;
 pub mod doc;
 mod fanout;
 pub mod lanes;
-mod load;
+pub(crate) mod load;
 mod saver;
 
 pub use actor::{Actor, Exit};
@@ -98,6 +98,15 @@ pub enum Trouble {
     /// The entity or component is not there.
     #[error("there is no such entity or component")]
     Missing,
+    /// The id is taken.
+    #[error("this id is taken")]
+    Exists,
+    /// What the edit makes of a component breaks a rule.
+    #[error("{0}")]
+    Invalid(String),
+    /// The edit would take the space over a limit; the text says which.
+    #[error("{0}")]
+    TooLarge(&'static str),
     /// A compaction is under way.
     #[error("a compaction of this space is under way")]
     AlreadyCompacting,
@@ -110,7 +119,8 @@ impl From<crate::store::StoreError> for Trouble {
             E::Gone => Self::Gone,
             E::Full => Self::Full,
             E::Damaged(what) => Self::Damaged(what),
-            E::Exists | E::Db(_) => Self::Database(error.to_string()),
+            E::Exists => Self::Exists,
+            E::Db(_) => Self::Database(error.to_string()),
         }
     }
 }
@@ -118,8 +128,9 @@ impl From<crate::store::StoreError> for Trouble {
 /// An answer that comes later.
 pub type Reply<T> = oneshot::Sender<Result<T, Trouble>>;
 
-/// A read of the document with the seq it shows, run by the actor between edits. Must be quick: whole-document
-/// reads clone what they need and work elsewhere.
+/// A read of the document with the seq it shows, run by the actor once all that was applied is durable, so that
+/// nobody is shown what could still be lost. Must be quick: whole-document reads clone what they need and work
+/// elsewhere.
 pub type Read = Box<dyn FnOnce(&mut SpaceDoc, Seq) + Send>;
 
 /// What the rest of the server asks of a space.
@@ -157,6 +168,7 @@ pub struct Stats {
 #[derive(Clone)]
 pub struct SpaceHandle {
     id: SpaceId,
+    epoch: Arc<str>,
     control: mpsc::Sender<Control>,
     inbox: mpsc::Sender<Delivery>,
     room: Arc<Semaphore>,
@@ -166,6 +178,11 @@ impl SpaceHandle {
     /// The space's name.
     pub fn id(&self) -> &SpaceId {
         &self.id
+    }
+
+    /// The random id of the space's history.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
     }
 
     /// True once the actor is gone.
