@@ -69,6 +69,9 @@ impl From<Trouble> for Problem {
                 "The server's disk is full: reading works, writing does not.",
             ),
             Trouble::AlreadyCompacting => Self::new(StatusCode::CONFLICT, "already_compacting", detail),
+            Trouble::Exists => Self::new(StatusCode::CONFLICT, "exists", detail),
+            Trouble::Invalid(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_component", detail),
+            Trouble::TooLarge(_) => Self::new(StatusCode::CONFLICT, "space_full", detail),
             Trouble::Refused(Refused::Gap) => Self::new(StatusCode::CONFLICT, "update_gap", detail),
             Trouble::Refused(Refused::Reused) => Self::new(StatusCode::CONFLICT, "client_id_reused", detail),
             Trouble::Refused(Refused::Broken(_)) => {
@@ -94,7 +97,8 @@ pub fn close_of(trouble: &Trouble) -> Close {
         Trouble::Full | Trouble::Damaged(_) | Trouble::Database(_) => close::STORAGE,
         Trouble::Restarting => close::RESTART,
         Trouble::Busy | Trouble::AlreadyCompacting => close::TRY_LATER,
-        Trouble::Refused(_) => close::BAD_MESSAGE,
+        Trouble::Refused(_) | Trouble::Exists | Trouble::Invalid(_) => close::BAD_MESSAGE,
+        Trouble::TooLarge(_) => close::TOO_LARGE,
     }
 }
 

@@ -9,7 +9,7 @@ use super::doc::{Clocks, SpaceDoc};
 use super::fanout::Fanout;
 use super::load::Stored;
 use super::saver::Saver;
-use super::{ConnId, Control, Delivery, Reply, SpaceHandle, Stats, Trouble};
+use super::{ConnId, Control, Delivery, Read, Reply, SpaceHandle, Stats, Trouble};
 use crate::config::CompactionConfig;
 use crate::limits;
 use crate::metrics::Metrics;
@@ -24,7 +24,7 @@ use thexr_schema::close;
 use thexr_schema::ids::Seq;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Heap per encoded byte of entities (notes: 11 measured); what `memory_bytes` of the statistics is made of.
@@ -78,9 +78,13 @@ pub struct Actor {
     fanout: Fanout,
     awareness: Awareness,
     saver: Saver,
+    /// When the batch that gathers may be handed over.
+    save_at: Instant,
     jobs: JoinSet<Done>,
     /// SyncStep1 that wait until everything applied is durable.
     steps: Vec<(ConnId, Clocks)>,
+    /// Reads that wait for the same.
+    reads: Vec<Read>,
     /// What came in before the document was there.
     held: VecDeque<Delivery>,
     held_control: Vec<Control>,
@@ -104,6 +108,7 @@ enum Event {
     Control(Control),
     Job(Result<Done, tokio::task::JoinError>),
     AwarenessTick,
+    SaveDue,
     Housekeeping,
     Inbox(Vec<Delivery>),
 }
@@ -120,6 +125,7 @@ impl Actor {
         let room = Arc::new(Semaphore::new(limits::INBOX_KIB as usize));
         let handle = SpaceHandle {
             id: row.slug.clone(),
+            epoch: Arc::from(row.epoch.as_str()),
             control: control_in,
             inbox: inbox_in,
             room,
@@ -134,8 +140,10 @@ impl Actor {
             fanout: Fanout::default(),
             awareness: Awareness::default(),
             saver: Saver::default(),
+            save_at: now,
             jobs: JoinSet::new(),
             steps: Vec::new(),
+            reads: Vec::new(),
             held: VecDeque::new(),
             held_control: Vec::new(),
             compaction: None,
@@ -184,9 +192,11 @@ impl Actor {
             // Rare events first, the busiest last: an endless stream of edits starves nothing.
             let event = tokio::select! { biased;
                 () = stop.cancelled() => Event::Stop,
-                Some(control) = mail.control.recv() => Event::Control(control),
+                // A waiting read holds back the edits of others, or it would never find everything durable.
+                Some(control) = mail.control.recv(), if self.reads.is_empty() => Event::Control(control),
                 Some(done) = self.jobs.join_next() => Event::Job(done),
                 _ = tick.tick(), if self.awareness.is_dirty() => Event::AwarenessTick,
+                () = sleep_until(self.save_at), if self.saver.is_ready() => Event::SaveDue,
                 _ = housekeeping.tick() => Event::Housekeeping,
                 _ = mail.inbox.recv_many(&mut deliveries, limits::INBOX_LEN), if self.takes_mail() => {
                     Event::Inbox(std::mem::take(&mut deliveries))
@@ -195,14 +205,14 @@ impl Actor {
             if let Some(exit) = self.handle(event, Instant::now()) {
                 return exit;
             }
-            self.start_save();
+            self.start_save(Instant::now());
         }
     }
 
     /// False while reading on would only pile up: too much is unsaved, or a newcomer waits for what is applied to
     /// become durable (it must not be shown what could still be lost).
     fn takes_mail(&self) -> bool {
-        self.doc.is_none() || (self.saver.has_room() && self.steps.is_empty())
+        self.doc.is_none() || (self.saver.has_room() && self.steps.is_empty() && self.reads.is_empty())
     }
 
     fn handle(&mut self, event: Event, now: Instant) -> Option<Exit> {
@@ -222,6 +232,8 @@ impl Actor {
                 });
                 None
             }
+            // Saving is looked at after every event.
+            Event::SaveDue => None,
             Event::Housekeeping => self.housekeeping(now),
             Event::Inbox(deliveries) => self.deliveries(deliveries, now),
         }
@@ -259,9 +271,8 @@ impl Actor {
             other if self.doc.is_none() => self.held_control.push(other),
             Control::Read(read) => {
                 self.idle_since = now;
-                if let Some(doc) = &mut self.doc {
-                    read(doc, self.seq);
-                }
+                self.reads.push(read);
+                self.answer_reads();
             }
             Control::Edit(edit, reply) => return self.edit(&edit, reply, now),
             Control::Import(update, reply) => return self.import(&update, reply, now),
@@ -300,7 +311,11 @@ impl Actor {
         let policy = &self.context.compaction;
         let since = now.duration_since(self.last_compaction);
         let long = self.row.log_rows >= policy.updates || self.row.log_bytes >= policy.bytes;
-        let due = long && since >= policy.min_gap || self.row.log_rows > 0 && since >= policy.interval;
+        // Everybody has gone: the next one to come is served from the snapshot as it is stored.
+        let left = self.fanout.len() == 0 && self.row.log_bytes >= limits::LEFT_LOG_BYTES;
+        let due = long && since >= policy.min_gap
+            || self.row.log_rows > 0 && since >= policy.interval
+            || left && now.duration_since(self.idle_since) >= limits::HOUSEKEEPING;
         if due && self.compaction.is_none() && self.doc.is_some() {
             self.compact(false, None, now);
         }
@@ -314,7 +329,7 @@ impl Actor {
     /// After the end of the loop: what was applied is made durable, acknowledged and relayed.
     async fn drain(&mut self) {
         let deadline = Instant::now() + limits::SHUTDOWN_SAVE;
-        self.start_save();
+        self.start_save(deadline);
         while !self.saver.is_idle() {
             let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.jobs.join_next()).await else {
                 return;
@@ -324,7 +339,7 @@ impl Actor {
             {
                 return;
             }
-            self.start_save();
+            self.start_save(deadline);
         }
     }
 }

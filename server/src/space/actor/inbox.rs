@@ -13,9 +13,6 @@ use thexr_schema::frame;
 use thexr_schema::ids::Seq;
 use tokio::time::Instant;
 
-/// The Yjs update that changes nothing.
-const EMPTY_UPDATE: [u8; 2] = [0, 0];
-
 impl Actor {
     pub(super) fn deliveries(&mut self, deliveries: Vec<Delivery>, now: Instant) -> Option<Exit> {
         for delivery in deliveries {
@@ -150,17 +147,13 @@ impl Actor {
                 let answer = doc.framed_diff(&clocks);
                 self.fanout.send_sync(conn, answer);
             }
-        } else if let Some(stored) = self.stored.clone()
-            && let Some(frames) = stored.frames()
-        {
+        } else if let Some(answer) = self.stored.as_ref().and_then(|stored| stored.answer()) {
             let (newcomers, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.steps)
                 .into_iter()
                 .partition(|(_, clocks): &(_, Clocks)| clocks.is_empty());
             self.steps = rest;
-            let end = wire::message(&frame::sync_step2(&EMPTY_UPDATE));
             for (conn, _) in newcomers {
-                self.fanout.send_sync(conn, frames.clone());
-                self.fanout.send_sync(conn, end.clone());
+                self.fanout.send_sync(conn, answer.clone());
             }
         }
     }
@@ -168,11 +161,16 @@ impl Actor {
     pub(super) fn edit(&mut self, edit: &Edit, reply: Reply<Seq>, now: Instant) -> Option<Exit> {
         let doc = self.doc.as_mut()?;
         self.idle_since = now;
+        if edit.grows() && doc.encoded_bytes() > self.context.doc_bytes_max {
+            self.context.metrics.limit("doc_bytes");
+            let _ = reply.send(Err(Trouble::TooLarge("the document has its largest size")));
+            return None;
+        }
         match catch_unwind(AssertUnwindSafe(|| doc.edit(edit))) {
             Ok(Edited::Done(update)) => self.saver.push(None, update, now),
             Ok(Edited::Unchanged) => {}
-            Ok(Edited::Missing) => {
-                let _ = reply.send(Err(Trouble::Missing));
+            Ok(Edited::Refused(trouble)) => {
+                let _ = reply.send(Err(trouble));
                 return None;
             }
             Err(_) => return Some(Exit::Broken(None, "the engine panicked on an edit".into())),
@@ -186,10 +184,20 @@ impl Actor {
     pub(super) fn import(&mut self, update: &CheckedUpdate, reply: Reply<Seq>, now: Instant) -> Option<Exit> {
         let doc = self.doc.as_mut()?;
         self.idle_since = now;
+        if doc.encoded_bytes() + update.bytes().len() > self.context.doc_bytes_max && update.inserts() {
+            self.context.metrics.limit("doc_bytes");
+            let _ = reply.send(Err(Trouble::TooLarge(
+                "the document would grow over its largest size",
+            )));
+            return None;
+        }
         match catch_unwind(AssertUnwindSafe(|| doc.apply(update, Keep::Effect))) {
             Ok(Ok(Some(kept))) => self.saver.push(None, kept, now),
             Ok(Ok(None)) => {}
-            Ok(Err(Refused::Broken(why))) => return Some(Exit::Broken(None, why)),
+            Ok(Err(Refused::Broken(why))) => {
+                let _ = reply.send(Err(Trouble::Refused(Refused::Broken(why.clone()))));
+                return Some(Exit::Broken(None, why));
+            }
             Ok(Err(refused)) => {
                 let _ = reply.send(Err(Trouble::Refused(refused)));
                 return None;

@@ -30,8 +30,15 @@ impl Actor {
             .spawn(async move { Done::Read(load::read(&store, key).await) });
     }
 
-    /// Sends the next batch on its way when none is under way.
-    pub(super) fn start_save(&mut self) {
+    /// Sends the next batch on its way when none is under way and the writer is about to take one.
+    pub(super) fn start_save(&mut self, now: Instant) {
+        if !self.saver.is_ready() {
+            return;
+        }
+        self.save_at = self.context.store.next_commit();
+        if self.save_at > now {
+            return;
+        }
         if let Some(events) = self.saver.take() {
             let (store, key) = (self.context.store.clone(), self.row.key);
             self.jobs
@@ -134,6 +141,7 @@ impl Actor {
             self.do_after(after, Some(appended.last));
         }
         self.answer_steps();
+        self.answer_reads();
     }
 
     /// Starts a compaction, or says that one is under way.

@@ -145,7 +145,7 @@ fn components<T: ReadTxn>(txn: &T, map: &MapRef) -> Components {
 }
 
 /// One JSON value; buffers become base64 strings, numbers that JSON lacks become null.
-fn json(value: &Any, depth: usize) -> Value {
+pub(super) fn json(value: &Any, depth: usize) -> Value {
     if depth > DEPTH_MAX {
         return Value::Null;
     }
