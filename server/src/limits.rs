@@ -65,6 +65,8 @@ pub const AWARENESS_EXPIRY: Duration = Duration::from_secs(30);
 
 /// The space actor looks after idle time, schedules and expiry this often.
 pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// Bytes of edits beyond which a space that everybody has left is compacted at once.
+pub const LEFT_LOG_BYTES: i64 = 16 << 10;
 /// Sockets of one space.
 pub const CONNECTIONS_PER_SPACE_MAX: usize = 6_000;
 /// Panics of one space within [`RESTART_WINDOW`] before joins are refused for a while (the prototype's 3 in 5 s).
@@ -82,6 +84,23 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 8 << 10;
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// JSON body of a request.
 pub const HTTP_BODY_BYTES_MAX: usize = 256 << 10;
+/// What is read and thrown away of a body that is refused, bytes, so that the client gets to read why.
+pub const HTTP_DISCARD_BYTES_MAX: usize = 32 << 20;
+/// And for how long.
+pub const HTTP_DISCARD_TIME: Duration = Duration::from_secs(5);
+/// Items of a page when the request does not say.
+pub const PAGE_LEN_DEFAULT: usize = 100;
+/// Most items of a page; more is 400 `bad_query`.
+pub const PAGE_LEN_MAX: usize = 500;
+/// Longest display name of a space, characters; more is 400 `bad_name`.
+pub const SPACE_NAME_CHARS_MAX: usize = 120;
+/// Documents read as JSON in the actor itself, encoded bytes: about a millisecond. Larger ones are built again
+/// elsewhere, one at a time in the process.
+pub const DOC_WALK_BYTES_MAX: usize = 64 << 10;
+/// The readiness probe asks the database at most this often: it needs the one writer.
+pub const READY_CACHE: Duration = Duration::from_secs(5);
+/// What the probe writes and removes, to notice a full disk.
+pub const READY_PROBE_BYTES: usize = 1 << 20;
 /// An HTTP request is answered within this time or gets 503.
 pub const HTTP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Stack of every worker thread: the engine recurses, and 2 MiB has been overflown.

@@ -99,7 +99,10 @@ pub async fn run(app: App, id: SpaceId, stream: TcpStream, early: bytes::Bytes) 
         &app.config,
         app.metrics.clone(),
     );
-    let end = match connection.take_in(&early) {
+    let taken = connection.take_in(&early);
+    // It holds on to the 8 KiB that the request was read into.
+    drop(early);
+    let end = match taken {
         Ok(()) => connection.serve(&app.stop).await,
         Err(end) => end,
     };

@@ -7,12 +7,13 @@ pub mod edit;
 pub mod walk;
 
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use thexr_schema::Fault;
-use thexr_schema::scan::{self, UpdateScan};
-use yrs::block::ClientID;
+use thexr_schema::scan::{self, ClientRange, UpdateScan};
+use yrs::block::{ClientID, ID};
 use yrs::updates::decoder::Decode;
-use yrs::{Doc, MapRef, Options, ReadTxn, StateVector, Transact, Update};
+use yrs::branch::{Branch, BranchID};
+use yrs::{Doc, Map, MapRef, Nested, Options, Out, ReadTxn, StateVector, Transact, Update};
 
 /// The root map of entities (design §3).
 pub const ENTITIES: &str = "entities";
@@ -25,6 +26,9 @@ const COMPARE_BYTES_MAX: usize = 64 << 10;
 /// Encoded answers kept for the current version of the document: a crowd that comes back at once brings a handful
 /// of different state vectors.
 const ANSWERS_MAX: usize = 16;
+
+/// Content kinds up to this one hold no value: garbage collected (0) and deleted (1).
+const DELETED: u8 = 1;
 
 /// An update that went through the scanner, with what the scanner learned.
 #[derive(Debug, Clone)]
@@ -93,6 +97,8 @@ pub struct SpaceDoc {
     answers: (u64, Vec<(Clocks, Bytes)>),
     /// Encoded size as of the last full encode plus what came since: an upper estimate.
     bytes: usize,
+    /// Encoded size as of the last full encode.
+    measured: usize,
 }
 
 /// How one stored piece is encoded.
@@ -123,6 +129,7 @@ impl SpaceDoc {
             version: 0,
             answers: (0, Vec::new()),
             bytes: 2,
+            measured: 0,
         }
     }
 
@@ -203,6 +210,9 @@ impl SpaceDoc {
             Keep::Effect => Bytes::from(txn.encode_update_v1()),
         };
         drop(txn);
+        if !scan.unplaced_maps.is_empty() && self.misplaced(&scan.unplaced_maps) {
+            return Err(Refused::Broken("a component would become a map".into()));
+        }
         for range in &scan.clients {
             let clock = self.clocks.entry(range.client).or_insert(0);
             *clock = range.end.max(*clock);
@@ -226,19 +236,48 @@ impl SpaceDoc {
         }
         let ours = self.doc.transact().encode_diff_v1(&StateVector::new(from));
         let mut held: HashMap<(u64, u32), (u32, u64)> = HashMap::new();
-        let live = |kind: u8| kind > 1;
+        let live = |kind: u8| kind > DELETED;
         let _ = scan::visit_structs(&ours, |s| {
             if live(s.kind) {
                 held.insert((s.client, s.clock), (s.len, s.hash));
             }
         });
         let mut differs = false;
-        let _ = scan::visit_structs(&update.bytes, |s| {
-            if let (true, Some(&(len, hash))) = (live(s.kind), held.get(&(s.client, s.clock))) {
-                differs |= len == s.len && hash != s.hash;
+        // Runs that say "deleted" without saying so in the update's own delete set are no resend either.
+        let mut runs: Vec<ClientRange> = Vec::new();
+        let _ = scan::visit_structs(&update.bytes, |s| match held.get(&(s.client, s.clock)) {
+            Some(&(len, hash)) if live(s.kind) => differs |= len == s.len && hash != s.hash,
+            _ if s.kind == DELETED => {
+                runs.push(ClientRange { client: s.client, start: s.clock, end: s.clock.saturating_add(s.len) });
             }
+            _ => {}
         });
-        differs
+        if runs.is_empty() || differs {
+            return differs;
+        }
+        let mut deletes: Vec<ClientRange> = Vec::new();
+        let _ = scan::visit_deletes(&update.bytes, |range| deletes.push(range));
+        let within = |ranges: &[ClientRange], client: u64, clock: u32| {
+            ranges.iter().any(|r| r.client == client && (r.start..r.end).contains(&clock))
+        };
+        held.keys().any(|&(client, clock)| within(&runs, client, clock) && !within(&deletes, client, clock))
+    }
+
+    /// SPEC U12: maps whose place the bytes alone did not show must be entities (or gone).
+    fn misplaced(&self, maps: &[(u64, u32)]) -> bool {
+        let txn = self.doc.transact();
+        let entities: HashSet<BranchID> = self
+            .entities
+            .iter(&txn)
+            .filter_map(|(_, out)| match out {
+                Out::YMap(map) => Some(AsRef::<Branch>::as_ref(&map).id()),
+                _ => None,
+            })
+            .collect();
+        maps.iter().any(|&(client, clock)| {
+            let id = ID::new(ClientID::new(client), clock);
+            Nested::<MapRef>::new(id).get(&txn).is_some() && !entities.contains(&BranchID::Nested(id))
+        })
     }
 
     fn changed(&mut self, bytes: usize) {
@@ -265,7 +304,7 @@ impl SpaceDoc {
                 .collect();
         let update = self.doc.transact().encode_diff_v1(&StateVector::new(from));
         if key.is_empty() {
-            self.bytes = update.len();
+            (self.bytes, self.measured) = (update.len(), update.len());
         }
         let bytes = crate::wire::message(&thexr_schema::frame::sync_step2(&update));
         if self.answers.1.len() == ANSWERS_MAX {
@@ -273,6 +312,11 @@ impl SpaceDoc {
         }
         self.answers.1.push((key, bytes.clone()));
         bytes
+    }
+
+    /// Remembers the framed answer to an empty state vector that was served while this document was being built.
+    pub fn remember(&mut self, answer: Bytes) {
+        self.answers = (self.version, vec![(Clocks::new(), answer)]);
     }
 
     /// The whole document as one update.
@@ -304,6 +348,16 @@ impl SpaceDoc {
             .collect();
         clocks.sort_unstable();
         clocks
+    }
+
+    /// True when `more` bytes fit under `max`. The estimate counts every overwrite, so before it says no the
+    /// document is measured, unless it has been since a sixteenth ago.
+    pub fn fits(&mut self, more: usize, max: usize) -> bool {
+        if self.bytes + more > max && self.bytes - self.measured > self.measured / 16 {
+            let exact = self.encode(Encoding::V1).len();
+            (self.bytes, self.measured) = (exact, exact);
+        }
+        self.bytes + more <= max
     }
 
     /// Encoded size in bytes: exact right after a full encode, an upper estimate in between.

@@ -15,8 +15,8 @@ pub(super) struct Receiver {
     pub lanes: Lanes,
     /// It was refused an update and asked for everything it has: its acks wait until that has come.
     pub resync: bool,
-    /// The newest ack that waits for the resync.
-    pub held_ack: Option<Bytes>,
+    /// The acks that wait for the resync, in order.
+    pub held_acks: Vec<Bytes>,
     /// How often that happened.
     gaps: u32,
     /// Times of its latest SyncStep1.
@@ -45,7 +45,7 @@ impl Fanout {
         let receiver = Receiver {
             lanes,
             resync: false,
-            held_ack: None,
+            held_acks: Vec::new(),
             gaps: 0,
             steps: (now, 0),
         };

@@ -5,8 +5,8 @@ use super::Trouble;
 use super::doc::{Encoding, SpaceDoc};
 use crate::store::{Loaded, Snapshot, SpaceKey, Store, StoreError};
 use crate::wire;
-use bytes::{Bytes, BytesMut};
-use std::sync::Arc;
+use bytes::Bytes;
+use std::sync::{Arc, OnceLock};
 
 /// Stored content, unpacked.
 #[derive(Debug)]
@@ -17,19 +17,17 @@ pub struct Stored {
     pub snapshot: Option<Bytes>,
     /// The updates after it.
     pub edits: Vec<Bytes>,
+    answer: OnceLock<Option<Bytes>>,
 }
 
 impl Stored {
-    /// The stored updates as frames for a newcomer, snapshot first; none when the snapshot is not in the wire's
-    /// encoding.
-    pub fn frames(&self) -> Option<Bytes> {
-        if self.encoding != Encoding::V1 {
-            return None;
-        }
-        let updates = self.snapshot.iter().chain(&self.edits);
-        let mut frames = BytesMut::with_capacity(updates.clone().map(|u| u.len() + 20).sum());
-        updates.for_each(|update| wire::put_update(&mut frames, update));
-        Some(frames.freeze())
+    /// The stored document as a framed SyncStep2 for a newcomer. Only when the snapshot is everything: edits after it
+    /// would have to come before the message that says "synced", and clients keep what comes too early aside at
+    /// a cost that grows with its square.
+    pub fn answer(&self) -> Option<Bytes> {
+        let whole = || self.snapshot.as_ref().filter(|_| self.encoding == Encoding::V1 && self.edits.is_empty());
+        let make = || Some(wire::message(&thexr_schema::frame::sync_step2(whole()?)));
+        self.answer.get_or_init(make).clone()
     }
 }
 
@@ -47,6 +45,7 @@ pub async fn read(store: &Store, key: SpaceKey) -> Result<(crate::store::SpaceRo
             encoding,
             snapshot,
             edits,
+            answer: OnceLock::new(),
         }),
     ))
 }

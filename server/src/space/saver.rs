@@ -61,9 +61,14 @@ impl Saver {
         }
     }
 
+    /// True when there is a batch to hand over and none on its way.
+    pub fn is_ready(&self) -> bool {
+        self.saving.is_none() && !self.gathering.updates.is_empty()
+    }
+
     /// The next events to write, when there are some and none are on their way.
     pub fn take(&mut self) -> Option<Vec<NewEvent>> {
-        if self.saving.is_some() || self.gathering.updates.is_empty() {
+        if !self.is_ready() {
             return None;
         }
         let mut batch = std::mem::take(&mut self.gathering);

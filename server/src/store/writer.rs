@@ -1,15 +1,15 @@
 //! Group commit: one transaction at a time takes the events of every space that has some ready.
 //!
-//! Batches form while a commit runs. Under load the next commit starts no sooner than `COMMIT_GAP_MS` after the
-//! last one started, because each commit costs an fsync and each fan-out one write per receiver: pacing both in
-//! this one place is what keeps a busy space cheap. An idle server commits at once.
+//! Batches form while a commit runs. Under load the spaces hand theirs over no sooner than `COMMIT_GAP` after the
+//! last commit started ([`super::Store::next_commit`]), because each commit costs an fsync and each fan-out one
+//! write per receiver: one pace for both is what keeps a busy space cheap. An idle server commits at once.
 
 use super::{NewEvent, Result, SpaceKey, StoreError, event_crc, now_ms};
 use crate::limits;
 use crate::metrics::Metrics;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use thexr_schema::ids::Seq;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -35,14 +35,23 @@ struct Append {
 /// The way in. One append per space may be under way at a time (the space's saver sees to it), so the queue holds
 /// at most one entry per loaded space.
 #[derive(Clone)]
-pub(super) struct Appends(mpsc::Sender<Append>);
+pub(super) struct Appends {
+    queue: mpsc::Sender<Append>,
+    next_start: Arc<Mutex<Instant>>,
+}
 
 impl super::Store {
+    /// When the next commit may start. A space that hands its batch over then and not before takes along what came
+    /// in meanwhile.
+    pub fn next_commit(&self) -> Instant {
+        *self.appends.next_start.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes `events` in order under the next numbers of `space` and returns once they are on the disk.
     pub async fn append(&self, space: SpaceKey, events: Vec<NewEvent>) -> Result<Appended> {
         let (reply, answer) = oneshot::channel();
         self.appends
-            .0
+            .queue
             .send(Append { space, events, reply })
             .await
             .map_err(|_| closed())?;
@@ -57,15 +66,21 @@ fn closed() -> StoreError {
 /// Starts the writer task; it ends when every `Store` is gone.
 pub(super) fn start(pool: SqlitePool, metrics: Arc<Metrics>, tracker: &TaskTracker) -> Appends {
     let (send, receive) = mpsc::channel(limits::APPEND_QUEUE_LEN);
-    tracker.spawn(run(pool, metrics, receive));
-    Appends(send)
+    let next_start = Arc::new(Mutex::new(Instant::now()));
+    tracker.spawn(run(pool, metrics, receive, next_start.clone()));
+    Appends { queue: send, next_start }
 }
 
-async fn run(pool: SqlitePool, metrics: Arc<Metrics>, mut queue: mpsc::Receiver<Append>) {
+async fn run(
+    pool: SqlitePool,
+    metrics: Arc<Metrics>,
+    mut queue: mpsc::Receiver<Append>,
+    next_start: Arc<Mutex<Instant>>,
+) {
     let mut batch: Vec<Append> = Vec::new();
-    let mut next_start = Instant::now();
     while let Some(first) = queue.recv().await {
-        tokio::time::sleep_until(next_start).await;
+        // The other spaces wake at the same moment: let those that can hand over theirs.
+        tokio::task::yield_now().await;
         batch.push(first);
         let mut rows = batch[0].events.len();
         while rows < limits::COMMIT_ROWS_MAX {
@@ -74,7 +89,7 @@ async fn run(pool: SqlitePool, metrics: Arc<Metrics>, mut queue: mpsc::Receiver<
             batch.push(more);
         }
         let started = Instant::now();
-        next_start = started + limits::COMMIT_GAP;
+        *next_start.lock().unwrap_or_else(PoisonError::into_inner) = started + limits::COMMIT_GAP;
         commit(&pool, &mut batch).await;
         metrics.commit(started.elapsed(), rows);
     }

@@ -13,6 +13,9 @@ use thexr_schema::frame;
 use thexr_schema::ids::Seq;
 use tokio::time::Instant;
 
+/// Acks of one connection that may wait for its resync; a client asks a handful of times before it gives up.
+const HELD_ACKS_MAX: usize = 64;
+
 impl Actor {
     pub(super) fn deliveries(&mut self, deliveries: Vec<Delivery>, now: Instant) -> Option<Exit> {
         for delivery in deliveries {
@@ -49,7 +52,7 @@ impl Actor {
                         return exit;
                     }
                 }
-                self.release_ack(from);
+                self.release_acks(from);
             }
             Inbound::Update(update) => return self.apply(from, &update, Keep::Received, delivery.at),
             Inbound::Ack(payload) => self.ack(from, payload),
@@ -68,7 +71,7 @@ impl Actor {
 
     fn apply(&mut self, from: ConnId, update: &CheckedUpdate, keep: Keep, at: Instant) -> Option<Exit> {
         let doc = self.doc.as_mut()?;
-        if doc.encoded_bytes() + update.bytes().len() > self.context.doc_bytes_max && update.inserts() {
+        if update.inserts() && !doc.fits(update.bytes().len(), self.context.doc_bytes_max) {
             self.context.metrics.limit("doc_bytes");
             self.fanout.close(from, close::TOO_LARGE);
             return None;
@@ -106,7 +109,10 @@ impl Actor {
         if let Some(receiver) = self.fanout.get(from)
             && receiver.resync
         {
-            receiver.held_ack = Some(payload);
+            receiver.held_acks.push(payload);
+            if receiver.held_acks.len() > HELD_ACKS_MAX {
+                self.fanout.close(from, close::UPDATE_GAP);
+            }
             return;
         }
         if let Some(now) = self.saver.wait(After::Ack(from, payload)) {
@@ -114,13 +120,12 @@ impl Actor {
         }
     }
 
-    fn release_ack(&mut self, from: ConnId) {
-        let held = self
-            .fanout
-            .get(from)
-            .filter(|r| !r.resync)
-            .and_then(|r| r.held_ack.take());
-        if let Some(payload) = held {
+    fn release_acks(&mut self, from: ConnId) {
+        let held = match self.fanout.get(from) {
+            Some(receiver) if !receiver.resync => std::mem::take(&mut receiver.held_acks),
+            _ => return,
+        };
+        for payload in held {
             self.ack(from, payload);
         }
     }
@@ -158,10 +163,19 @@ impl Actor {
         }
     }
 
+    /// Runs the reads that wait, once what they show can no longer be lost.
+    pub(super) fn answer_reads(&mut self) {
+        if let Some(doc) = self.doc.as_mut().filter(|_| self.saver.is_idle()) {
+            for read in std::mem::take(&mut self.reads) {
+                read(doc, self.seq);
+            }
+        }
+    }
+
     pub(super) fn edit(&mut self, edit: &Edit, reply: Reply<Seq>, now: Instant) -> Option<Exit> {
         let doc = self.doc.as_mut()?;
         self.idle_since = now;
-        if edit.grows() && doc.encoded_bytes() > self.context.doc_bytes_max {
+        if edit.grows() && !doc.fits(0, self.context.doc_bytes_max) {
             self.context.metrics.limit("doc_bytes");
             let _ = reply.send(Err(Trouble::TooLarge("the document has its largest size")));
             return None;
@@ -184,7 +198,7 @@ impl Actor {
     pub(super) fn import(&mut self, update: &CheckedUpdate, reply: Reply<Seq>, now: Instant) -> Option<Exit> {
         let doc = self.doc.as_mut()?;
         self.idle_since = now;
-        if doc.encoded_bytes() + update.bytes().len() > self.context.doc_bytes_max && update.inserts() {
+        if update.inserts() && !doc.fits(update.bytes().len(), self.context.doc_bytes_max) {
             self.context.metrics.limit("doc_bytes");
             let _ = reply.send(Err(Trouble::TooLarge(
                 "the document would grow over its largest size",

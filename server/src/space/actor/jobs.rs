@@ -99,12 +99,14 @@ impl Actor {
         ))))
     }
 
-    fn opened(&mut self, doc: SpaceDoc, now: Instant) -> Option<Exit> {
+    fn opened(&mut self, mut doc: SpaceDoc, now: Instant) -> Option<Exit> {
         let took = now.duration_since(self.opened);
         self.context.metrics.loaded(took, doc.encoded_bytes());
         tracing::debug!(space.id = %self.row.slug, seq = self.seq.0, ms = took.as_millis() as u64, "opened");
+        if let Some(answer) = self.stored.take().and_then(|stored| stored.answer()) {
+            doc.remember(answer);
+        }
         self.doc = Some(doc);
-        self.stored = None;
         for conn in self.fanout.conns() {
             self.greet(conn);
         }

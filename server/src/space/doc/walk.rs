@@ -26,6 +26,11 @@ impl SpaceDoc {
         }
     }
 
+    /// True when the entity is there.
+    pub fn has_entity(&self, id: &str) -> bool {
+        matches!(self.entities.get(&self.doc.transact(), id), Some(Out::YMap(_)))
+    }
+
     /// Entity ids in order.
     pub fn entity_ids(&self) -> Vec<String> {
         let txn = self.doc.transact();
