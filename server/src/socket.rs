@@ -110,6 +110,9 @@ pub async fn run(app: App, id: SpaceId, stream: TcpStream, early: bytes::Bytes) 
     space.leave(conn).await;
     let code = connection.finish(end).await;
     app.metrics.closed(code);
+    if code == close::SLOW_CONSUMER.code {
+        app.metrics.limit("out_queue");
+    }
     app.metrics.connections.dec();
     tracing::debug!(conn = conn.0, space.id = %id, code, "closed");
 }
@@ -168,7 +171,7 @@ impl Connection {
                 // The space closes its connections when the server stops; this is for one that never answers.
                 () = stop.cancelled(), if self.space.is_closed() && self.closing.is_none() => Err(close::RESTART.into()),
                 ready = self.stream.writable(), if !self.writer.is_empty() => ready.map_err(End::from),
-                () = self.lanes.ready(), if self.writer.is_empty() => Ok(()),
+                () = self.lanes.ready() => self.lanes.broken().map_or(Ok(()), |close| Err(close.into())),
                 () = wait_for_room(&self.space, self.waiting.front()), if !self.waiting.is_empty() => Ok(()),
                 ready = self.stream.readable(), if may_read => ready.map_err(End::from).and_then(|()| self.read()),
                 () = timer.as_mut() => self.on_time(Instant::now()),
@@ -200,7 +203,6 @@ impl Connection {
             self.paused_until = None;
         }
         if !self.writer.is_empty() && now.duration_since(self.progress) >= limits::WRITE_STALL {
-            self.metrics.limit("out_queue");
             return Err(close::SLOW_CONSUMER.into());
         }
         let silence = now.duration_since(self.heard);
@@ -226,9 +228,6 @@ impl Connection {
                     self.writer.push(frame);
                 }
                 if let Some(close) = drained.close {
-                    if close == close::SLOW_CONSUMER {
-                        self.metrics.limit("out_queue");
-                    }
                     self.closing = Some(close);
                 }
             }

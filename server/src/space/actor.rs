@@ -15,7 +15,7 @@ use crate::limits;
 use crate::metrics::Metrics;
 use crate::store::{SpaceRow, Store};
 use jobs::Done;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,8 @@ pub struct Actor {
     /// What came in before the document was there.
     held: VecDeque<Delivery>,
     held_control: Vec<Control>,
+    /// Boards that have had an entity: when it goes, so does their ink.
+    boards: BTreeSet<String>,
     /// The caller of the compaction under way (none when it was our own idea).
     compaction: Option<Option<Reply<CompactResult>>>,
     last_compaction: Instant,
@@ -146,6 +148,7 @@ impl Actor {
             reads: Vec::new(),
             held: VecDeque::new(),
             held_control: Vec::new(),
+            boards: BTreeSet::new(),
             compaction: None,
             last_compaction: now,
             idle_since: now,
@@ -173,8 +176,17 @@ impl Actor {
                 close::STORAGE
             }
         };
-        if matches!(exit, Exit::Stopped) {
-            self.drain().await;
+        match exit {
+            Exit::Stopped => self.drain().await,
+            // What is on its way to the database will be there: say so, but read nothing from this document.
+            Exit::Broken(..) => {
+                self.doc = None;
+                self.steps.clear();
+                self.reads.clear();
+                self.saver.drop_gathering();
+                self.drain().await;
+            }
+            Exit::Idle | Exit::Storage(_) => {}
         }
         self.fanout.close_all(close);
         exit
@@ -326,7 +338,7 @@ impl Actor {
         None
     }
 
-    /// After the end of the loop: what was applied is made durable, acknowledged and relayed.
+    /// After the end of the loop: what the saver holds is made durable, acknowledged and relayed.
     async fn drain(&mut self) {
         let deadline = Instant::now() + limits::SHUTDOWN_SAVE;
         self.start_save(deadline);

@@ -4,6 +4,7 @@
 //! document must be dropped and loaded again from rows; it is never repaired in place.
 
 pub mod edit;
+mod sweep;
 pub mod walk;
 
 use bytes::Bytes;

@@ -29,6 +29,13 @@ pub(super) struct Fanout {
     receivers: HashMap<ConnId, Receiver>,
 }
 
+impl Drop for Fanout {
+    /// However the space ends, a panic included, nobody is left on a connection that leads nowhere.
+    fn drop(&mut self) {
+        self.close_all(thexr_schema::close::RESTART);
+    }
+}
+
 impl Fanout {
     /// How many there are.
     pub fn len(&self) -> usize {

@@ -133,6 +133,11 @@ impl Lanes {
         self.0.bell.notified().await;
     }
 
+    /// The close that cannot wait for what is queued, because the peer does not take it.
+    pub fn broken(&self) -> Option<Close> {
+        self.state().close.filter(|close| *close == thexr_schema::close::SLOW_CONSUMER)
+    }
+
     /// Takes everything.
     pub fn drain(&self) -> Drained {
         let mut state = self.state();

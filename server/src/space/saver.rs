@@ -99,6 +99,11 @@ impl Saver {
         self.saving.take().unwrap_or_default()
     }
 
+    /// Forgets what is not on its way yet: its authors still have it and nobody was told that it is saved.
+    pub fn drop_gathering(&mut self) {
+        self.gathering = Batch::default();
+    }
+
     /// False when so much is unsaved that no more may be applied: the sockets stop reading.
     pub fn has_room(&self) -> bool {
         self.gathering.bytes + self.saving.as_ref().map_or(0, |b| b.bytes) < limits::UNSAVED_BYTES_MAX

@@ -106,6 +106,7 @@ impl Actor {
         if let Some(answer) = self.stored.take().and_then(|stored| stored.answer()) {
             doc.remember(answer);
         }
+        self.boards = doc.boards();
         self.doc = Some(doc);
         for conn in self.fanout.conns() {
             self.greet(conn);
@@ -146,6 +147,15 @@ impl Actor {
         self.answer_reads();
     }
 
+    /// Clears the ink of boards whose entity has gone since the last compaction, as an edit everybody receives.
+    fn sweep(&mut self, now: Instant) {
+        let Some(doc) = &mut self.doc else { return };
+        if let Some(update) = doc.sweep(&self.boards) {
+            self.saver.push(None, update, now);
+        }
+        self.boards = doc.boards();
+    }
+
     /// Starts a compaction, or says that one is under way.
     pub(super) fn compact(&mut self, dry_run: bool, reply: Option<Reply<CompactResult>>, now: Instant) {
         if self.compaction.is_some() {
@@ -155,6 +165,9 @@ impl Actor {
             return;
         }
         self.compaction = Some(reply);
+        if !dry_run {
+            self.sweep(now);
+        }
         self.last_compaction = now;
         let (store, key, turn) = (
             self.context.store.clone(),

@@ -169,16 +169,6 @@ impl SpaceDoc {
         let clock = self.doc.transact().state_vector().get(&own);
         self.clocks.insert(own.get(), clock);
     }
-
-    /// Boards whose entity is gone: their strokes can be swept.
-    pub fn orphan_boards(&self) -> Vec<String> {
-        let txn = self.doc.transact();
-        txn.root_refs()
-            .filter_map(|(name, _)| name.strip_prefix(STROKES_PREFIX))
-            .filter(|id| self.entities.get(&txn, id).is_none())
-            .map(str::to_owned)
-            .collect()
-    }
 }
 
 fn few_enough(components: usize) -> Result<(), Trouble> {
