@@ -26,6 +26,7 @@ pub struct SpaceInfo {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Page_of_{T}")]
 pub struct Page<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
@@ -72,6 +73,25 @@ pub struct CreateSpace {
 pub struct RenameSpace {
     /// The new name.
     pub name: String,
+}
+
+/// The answer to an edit: it is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Written {
+    /// The id of the entity that was made; only in the answer to `POST …/entities`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The event that holds the edit, or a later one; the newest when there was nothing to change.
+    pub seq: i64,
+}
+
+/// A whole space as JSON.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    /// Entity id to components by name.
+    pub entities: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Entity id to the strokes of its whiteboard; boards without strokes are left out.
+    pub strokes: BTreeMap<String, Vec<Value>>,
 }
 
 /// What a compaction did, or would do.
@@ -145,4 +165,24 @@ pub struct Problem {
     /// When it is worth trying again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+}
+
+/// The JSON Schemas of all bodies by name, as `components.schemas` of an OpenAPI document.
+pub fn json_schemas() -> Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into());
+    let mut generator = settings.into_generator();
+    generator.subschema_for::<SpaceInfo>();
+    generator.subschema_for::<Page<SpaceInfo>>();
+    generator.subschema_for::<Page<SpaceStats>>();
+    generator.subschema_for::<Page<Entity>>();
+    generator.subschema_for::<Page<Value>>();
+    generator.subschema_for::<WriteEntity>();
+    generator.subschema_for::<CreateSpace>();
+    generator.subschema_for::<RenameSpace>();
+    generator.subschema_for::<Written>();
+    generator.subschema_for::<Document>();
+    generator.subschema_for::<CompactResult>();
+    generator.subschema_for::<Problem>();
+    Value::Object(generator.take_definitions(true))
 }

@@ -1,20 +1,113 @@
 //! HTTP: the routes and the layers around them. A handler parses, calls one method, shapes the reply; no SQL and no
 //! document knowledge live here.
 
+mod admin;
+mod auth;
+mod document;
+mod entity;
+mod etag;
+mod guard;
 mod health;
+mod input;
+pub mod layers;
+mod openapi;
+mod page;
 pub mod problem;
+mod space;
 mod sync;
+#[cfg(test)]
+mod tests;
+mod timestamp;
 
-use crate::App;
-use axum::Router;
-use axum::routing::get;
+use crate::{App, limits};
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::{Method, StatusCode};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router, middleware};
+use std::net::SocketAddr;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
 
-/// All routes.
+/// A request as hyper reads it.
+pub type Incoming = axum::http::Request<hyper::body::Incoming>;
+
+/// The other end of the connection a request came on: an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// One line of the table that both the router and the test of `openapi.json` are made from.
+type Route = (Method, &'static str, MethodRouter<App>);
+
+fn route<H: Handler<T, App>, T: 'static>(method: Method, path: &'static str, handler: H) -> Route {
+    let filter = MethodFilter::try_from(method.clone()).expect("a method that routes have");
+    (method, path, on(filter, handler))
+}
+
+/// Everything but the page's files.
+fn routes() -> Vec<Route> {
+    let (get, put, post) = (|| Method::GET, || Method::PUT, || Method::POST);
+    let (patch, delete) = (|| Method::PATCH, || Method::DELETE);
+    const SPACES: &str = "/api/v1/spaces";
+    const SPACE: &str = "/api/v1/spaces/{space}";
+    const ENTITIES: &str = "/api/v1/spaces/{space}/entities";
+    const ENTITY: &str = "/api/v1/spaces/{space}/entities/{entity}";
+    const COMPONENT: &str = "/api/v1/spaces/{space}/entities/{entity}/components/{component}";
+    vec![
+        route(get(), "/livez", health::live),
+        route(get(), "/readyz", health::ready),
+        route(get(), "/metrics", health::metrics),
+        route(get(), "/openapi.json", openapi::serve),
+        route(get(), "/sync/{space}", sync::upgrade),
+        route(get(), SPACES, space::list),
+        route(post(), SPACES, space::create),
+        route(get(), SPACE, space::show),
+        route(patch(), SPACE, space::rename),
+        route(delete(), SPACE, space::delete),
+        route(get(), ENTITIES, entity::list),
+        route(post(), ENTITIES, entity::create),
+        route(get(), ENTITY, entity::show),
+        route(put(), ENTITY, entity::replace),
+        route(delete(), ENTITY, entity::delete),
+        route(
+            get(),
+            "/api/v1/spaces/{space}/entities/{entity}/strokes",
+            entity::strokes,
+        ),
+        route(get(), COMPONENT, entity::component),
+        route(put(), COMPONENT, entity::put_component),
+        route(patch(), COMPONENT, entity::patch_component),
+        route(delete(), COMPONENT, entity::delete_component),
+        route(get(), "/api/v1/spaces/{space}/document", document::show),
+        route(post(), "/api/v1/spaces/{space}/update", document::update),
+        route(get(), "/api/v1/admin/spaces", admin::list),
+        route(get(), "/api/v1/admin/spaces/{space}", admin::show),
+        route(post(), "/api/v1/admin/spaces/{space}/compact", admin::compact),
+    ]
+}
+
+/// All routes with all layers.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/sync/{space}", get(sync::upgrade))
+    let config = app.config.clone();
+    let mut router = routes()
+        .into_iter()
+        .fold(Router::new(), |router, (_, path, handler)| {
+            router.route(path, handler)
+        })
+        .fallback(page::serve)
+        // Each layer below is outside of those above it.
+        .layer(Extension(health::Probe::default()))
+        .layer(DefaultBodyLimit::disable()) // `input` counts: it knows which limit, and says so.
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            limits::HTTP_TIMEOUT,
+        ))
+        .layer(CatchPanicLayer::custom(layers::panicked));
+    if !config.origins.is_empty() {
+        router = router.layer(guard::cors(&config));
+    }
+    router
+        .layer(middleware::from_fn_with_state(config, guard::check))
+        .layer(middleware::from_fn(layers::around))
         .with_state(app)
 }

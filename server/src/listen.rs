@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tower::ServiceExt;
 
 /// Accepts until the server stops, then returns; connections go on until they are told.
 pub async fn run(listener: TcpListener, app: App) {
-    let service = TowerToHyperService::new(http::router(app.clone()));
+    let router = http::router(app.clone());
     let connections = Arc::new(Semaphore::new(app.config.connections_max));
     loop {
         let accepted = tokio::select! { biased;
             () = app.stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, or a peer gone before we looked: pause so that it cannot spin.
                 tracing::warn!(%error, "accept failed");
@@ -32,7 +33,11 @@ pub async fn run(listener: TcpListener, app: App) {
             continue;
         };
         tune(&stream);
-        let (service, stop) = (service.clone(), app.stop.clone());
+        let service = router.clone().map_request(move |mut request: http::Incoming| {
+            request.extensions_mut().insert(http::Peer(peer));
+            request
+        });
+        let (service, stop) = (TowerToHyperService::new(service), app.stop.clone());
         app.tracker.spawn(async move {
             let mut builder = http1::Builder::new();
             builder

@@ -2,92 +2,228 @@
 
 use crate::space::Trouble;
 use crate::space::doc::Refused;
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use thexr_schema::close::{self, Close};
 
-/// An error answer. `detail` is for people and never holds internals; `code` is for programs and stable.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $status:ident $text:literal;)*) => {
+        /// Every kind of problem; the text is stable and is what programs see.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &'static [Code] = &[$(Code::$name),*];
+
+            /// The code in snake case.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text,)* }
+            }
+
+            /// The status line it comes with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Code::$name => StatusCode::$status,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not readable as HTTP or as a path.
+    BadRequest = BAD_REQUEST "bad_request";
+    /// A space id that breaks SPEC D1.
+    BadSpaceId = BAD_REQUEST "bad_space_id";
+    /// An entity id that breaks SPEC D2.
+    BadEntityId = BAD_REQUEST "bad_entity_id";
+    /// A component name that breaks SPEC D3.
+    BadComponentName = BAD_REQUEST "bad_component_name";
+    /// A display name that is empty, too long or has control characters.
+    BadName = BAD_REQUEST "bad_name";
+    /// A query parameter that is unknown or out of range.
+    BadQuery = BAD_REQUEST "bad_query";
+    /// A body that is not the JSON this request takes.
+    BadJson = BAD_REQUEST "bad_json";
+    /// An update that breaks the rules U of the SPEC.
+    BadUpdate = BAD_REQUEST "bad_update";
+    /// Not a WebSocket request where one is needed.
+    NoUpgrade = BAD_REQUEST "no_upgrade";
+    /// Something that is planned and not there.
+    NotYet = BAD_REQUEST "not_yet";
+    /// No token, or not the right one.
+    BadToken = UNAUTHORIZED "bad_token";
+    /// A Host that is not ours: somebody's name points at this machine.
+    BadHost = FORBIDDEN "bad_host";
+    /// The page of another site.
+    BadOrigin = FORBIDDEN "bad_origin";
+    /// No such path, entity or component.
+    NotFound = NOT_FOUND "not_found";
+    /// No such space.
+    NoSpace = NOT_FOUND "no_space";
+    /// The path is there, the method is not.
+    MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed";
+    /// None of the forms asked for.
+    NotAcceptable = NOT_ACCEPTABLE "not_acceptable";
+    /// The id is taken.
+    Exists = CONFLICT "exists";
+    /// A compaction of this space is under way.
+    AlreadyCompacting = CONFLICT "already_compacting";
+    /// The update builds on edits the server does not have.
+    UpdateGap = CONFLICT "update_gap";
+    /// The update gives other content to known clocks.
+    ClientIdReused = CONFLICT "client_id_reused";
+    /// The space is at one of its limits.
+    SpaceFull = CONFLICT "space_full";
+    /// The body is over the limit.
+    BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large";
+    /// The body is of another type, or encoded.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type";
+    /// A component that breaks SPEC D3–D5.
+    InvalidComponent = UNPROCESSABLE_ENTITY "invalid_component";
+    /// WebSocket in another version.
+    WebsocketVersion = UPGRADE_REQUIRED "websocket_version";
+    /// A bug.
+    Internal = INTERNAL_SERVER_ERROR "internal";
+    /// The stored rows of the space are damaged.
+    Damaged = INTERNAL_SERVER_ERROR "damaged";
+    /// The space is being loaded again.
+    Restarting = SERVICE_UNAVAILABLE "restarting";
+    /// Too much at once.
+    Busy = SERVICE_UNAVAILABLE "busy";
+    /// The server is going down.
+    Stopping = SERVICE_UNAVAILABLE "stopping";
+    /// The database does not answer.
+    Storage = SERVICE_UNAVAILABLE "storage";
+    /// The answer took too long.
+    Timeout = SERVICE_UNAVAILABLE "timeout";
+    /// No room on the disk.
+    DiskFull = INSUFFICIENT_STORAGE "disk_full";
+}
+
+/// An error answer. The body is written by [`super::layers::around`], which knows the request's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The status line.
-    pub status: StatusCode,
-    /// Stable, snake_case.
-    pub code: &'static str,
-    /// One or two sentences.
+    /// What kind; gives the status too.
+    pub code: Code,
+    /// One or two sentences for people; never holds internals.
     pub detail: String,
-    /// When to try again, for what passes.
-    pub retry_after_ms: Option<u64>,
+    /// What happened inside, for the log only.
+    pub cause: Option<String>,
 }
 
 impl Problem {
-    /// A problem that trying again does not mend.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    /// A problem of this kind.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
-            status,
             code,
             detail: detail.into(),
-            retry_after_ms: None,
+            cause: None,
         }
     }
 
-    /// 503, worth trying again in a second.
-    pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            retry_after_ms: Some(1_000),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+    /// 404 for a path.
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, "There is nothing here.")
+    }
+
+    /// When to try again, for what passes.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        (self.code.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(1_000)
+    }
+
+    /// Writes the problem into an answer that has none of its own, keeping the headers it already has.
+    pub fn write(self, response: &mut Response, request_id: &str) {
+        let status = self.code.status();
+        let retry_after_ms = self.retry_after_ms();
+        let body = thexr_schema::api::Problem {
+            kind: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
+            status: status.as_u16(),
+            detail: self.detail,
+            code: self.code.as_str().into(),
+            request_id: request_id.into(),
+            retry_after_ms,
+        };
+        let body = serde_json::to_vec(&body).expect("strings and numbers are JSON");
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        if let Some(ms) = retry_after_ms {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
         }
-    }
-
-    /// 404 for a space.
-    pub fn no_space() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "no_space",
-            "There is no space of this name.",
-        )
-    }
-
-    /// 400 for something in the request.
-    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, detail)
+        match self.code {
+            Code::BadToken => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Code::WebsocketVersion => {
+                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
+            _ => {}
+        }
+        *response.body_mut() = Body::from(body);
     }
 }
 
 impl From<Trouble> for Problem {
     fn from(trouble: Trouble) -> Self {
-        let detail = trouble.to_string();
-        match trouble {
-            Trouble::Gone => Self::no_space(),
-            Trouble::Missing => Self::new(
-                StatusCode::NOT_FOUND,
-                "not_found",
-                "There is no such entity or component.",
+        let said = format!("{}.", capital(&trouble.to_string()));
+        let mut cause = None;
+        let (code, detail) = match trouble {
+            Trouble::Gone => (Code::NoSpace, "There is no space of this name.".into()),
+            Trouble::Missing => (Code::NotFound, said),
+            Trouble::Full => (Code::DiskFull, said),
+            Trouble::AlreadyCompacting => (Code::AlreadyCompacting, said),
+            Trouble::Exists => (Code::Exists, said),
+            Trouble::Invalid(_) => (Code::InvalidComponent, said),
+            Trouble::TooLarge(_) => (Code::SpaceFull, said),
+            Trouble::Refused(Refused::Gap) => (
+                Code::UpdateGap,
+                format!("{said} Send the whole document as one update."),
             ),
-            Trouble::Full => Self::new(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "disk_full",
-                "The server's disk is full: reading works, writing does not.",
+            Trouble::Refused(Refused::Reused) => (
+                Code::ClientIdReused,
+                format!("{said} Make a new document, copy the content over and send that."),
             ),
-            Trouble::AlreadyCompacting => Self::new(StatusCode::CONFLICT, "already_compacting", detail),
-            Trouble::Exists => Self::new(StatusCode::CONFLICT, "exists", detail),
-            Trouble::Invalid(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_component", detail),
-            Trouble::TooLarge(_) => Self::new(StatusCode::CONFLICT, "space_full", detail),
-            Trouble::Refused(Refused::Gap) => Self::new(StatusCode::CONFLICT, "update_gap", detail),
-            Trouble::Refused(Refused::Reused) => Self::new(StatusCode::CONFLICT, "client_id_reused", detail),
-            Trouble::Refused(Refused::Broken(_)) => {
-                Self::bad_request("bad_update", "The update cannot be applied.")
+            Trouble::Refused(Refused::Broken(why)) => {
+                cause = Some(why);
+                (Code::BadUpdate, "The update cannot be applied.".into())
             }
-            Trouble::Restarting => Self::unavailable("restarting", "The space is restarting."),
-            Trouble::Busy => Self::unavailable("busy", "The space is too busy right now."),
-            // The cause is in the log, under the request's id.
-            Trouble::Damaged(_) => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "damaged",
-                "The stored data of this space is damaged. It is kept as it is; run thexr fsck.",
-            ),
-            Trouble::Database(_) => Self::unavailable("storage", "The database does not answer."),
-        }
+            Trouble::Restarting => (Code::Restarting, said),
+            Trouble::Busy => (Code::Busy, said),
+            Trouble::Damaged(why) => {
+                cause = Some(why);
+                (
+                    Code::Damaged,
+                    "The stored data of this space is damaged. It is kept as it is; run thexr fsck.".into(),
+                )
+            }
+            Trouble::Database(why) => {
+                cause = Some(why);
+                (Code::Storage, "The database does not answer.".into())
+            }
+        };
+        Self { code, detail, cause }
     }
+}
+
+impl From<crate::store::StoreError> for Problem {
+    fn from(error: crate::store::StoreError) -> Self {
+        Trouble::from(error).into()
+    }
+}
+
+/// A sentence made of what an error says.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
 }
 
 /// The close code for a trouble, for clients that learn of it by one.
@@ -104,24 +240,8 @@ pub fn close_of(trouble: &Trouble) -> Close {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = thexr_schema::api::Problem {
-            kind: "about:blank".into(),
-            title: self.status.canonical_reason().unwrap_or("Error").into(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            code: self.code.into(),
-            request_id: String::new(),
-            retry_after_ms: self.retry_after_ms,
-        };
-        let mut response = (self.status, axum::Json(body)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        if let Some(ms) = self.retry_after_ms {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1_000)));
-        }
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
         response
     }
 }
