@@ -47,14 +47,9 @@ impl Connection {
                     self.metrics.message("ack");
                     Inbound::Ack(own(payload))
                 }
-                // Only a server says it; presence has a channel of its own.
-                Message::Auth | Message::Unknown(thexr_schema::frame::PRESENCE) => continue,
-                Message::Unknown(_) => {
-                    return Err(End::Ours(
-                        close::BAD_MESSAGE.code,
-                        "bad_message: unknown message type".into(),
-                    ));
-                }
+                // Only a server says it; presence has a channel of its own; anything else may be of a newer
+                // protocol, and a stock server skips it too (SPEC W7).
+                Message::Auth | Message::Unknown(_) => continue,
             };
             self.waiting.push_back(inbound);
         }
