@@ -108,6 +108,9 @@ pub fn router(app: App) -> Router {
     }
     router
         .layer(middleware::from_fn_with_state(config, guard::check))
-        .layer(middleware::from_fn(layers::around))
+        .layer(middleware::from_fn_with_state(
+            app.metrics.clone(),
+            layers::around,
+        ))
         .with_state(app)
 }

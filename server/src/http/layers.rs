@@ -1,11 +1,13 @@
 //! What surrounds every request: its id, its line in the log, the headers of every answer, the body of every error.
 
 use super::problem::{Code, Problem};
-use axum::extract::Request;
+use crate::metrics::Metrics;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
 
@@ -13,7 +15,7 @@ use tracing::Instrument;
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer.
-pub async fn around(request: Request, next: Next) -> Response {
+pub async fn around(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
     // The path without its query: a query may hold a token. What the path holds is percent-encoded.
@@ -29,6 +31,11 @@ pub async fn around(request: Request, next: Next) -> Response {
     let cause = problem.as_ref().and_then(|problem| problem.cause.clone());
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     if let Some(problem) = problem {
+        match problem.code {
+            Code::BodyTooLarge => metrics.limit("http_body"),
+            Code::Timeout => metrics.limit("http_timeout"),
+            _ => {}
+        }
         problem.write(&mut response, &id);
     }
     let status = response.status().as_u16();
@@ -130,5 +137,28 @@ mod tests {
             assert_eq!(with(strange).len(), 32);
         }
         assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_one_problem_and_tells_nothing() {
+        let router = axum::Router::<()>::new()
+            .route("/", axum::routing::get(|| async { panic!("a secret") as () }))
+            .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
+            .layer(axum::middleware::from_fn_with_state(Arc::default(), around));
+        let request = Request::builder().uri("/").header(REQUEST_ID, "r-1");
+        let request = request.body(axum::body::Body::empty()).expect("a request");
+        let answer = tower::ServiceExt::oneshot(router, request)
+            .await
+            .expect("infallible");
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answer.headers()[REQUEST_ID], "r-1");
+        let body = axum::body::to_bytes(answer.into_body(), 10_000)
+            .await
+            .expect("a body");
+        let body = String::from_utf8_lossy(&body);
+        assert!(
+            body.contains("\"internal\"") && !body.contains("secret"),
+            "{body}"
+        );
     }
 }

@@ -224,3 +224,27 @@ async fn a_document_goes_out_and_an_update_comes_in() {
         .await;
     assert_eq!(huge.problem(), (413, "body_too_large".into()));
 }
+
+/// Promise 1: what a read shows is durable, and its ETag says up to which event.
+#[tokio::test]
+async fn a_read_beside_writes_shows_only_what_is_durable() {
+    let server = Server::new().await;
+    server.ask("POST", "/api/v1/spaces", json!({"id": "lobby"})).await;
+    let path = format!("{LOBBY}/entities/e/components/n");
+    server.ask("PUT", &path, json!(1)).await;
+    let write = async {
+        for n in 2..=40 {
+            assert_eq!(server.ask("PUT", &path, json!(n)).await.json()["seq"], n);
+        }
+    };
+    let read = async {
+        let mut seen = 0;
+        while seen < 40 {
+            let answer = server.get(&path).await;
+            let tag = answer.header("etag").trim_end_matches('"').rsplit('-').next();
+            assert_eq!(tag, Some(&*answer.json().to_string()));
+            seen = answer.json().as_i64().expect("a number");
+        }
+    };
+    tokio::join!(write, read);
+}
