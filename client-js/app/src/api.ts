@@ -52,7 +52,7 @@ async function call<T>(method: string, path: string, body?: unknown, signal?: Ab
     )
   }
   if (!response.ok) {
-    const said = (value as { error?: { message?: unknown } } | undefined)?.error?.message
+    const said = (value as { detail?: unknown } | undefined)?.detail
     throw new ApiError(
       response.status,
       typeof said === 'string' ? said : `The server answered ${response.status}.`,

@@ -205,7 +205,7 @@ impl Actor {
             let event = tokio::select! { biased;
                 () = stop.cancelled() => Event::Stop,
                 // A waiting read holds back the edits of others, or it would never find everything durable.
-                Some(control) = mail.control.recv(), if self.reads.is_empty() => Event::Control(control),
+                Some(control) = mail.control.recv(), if self.is_settled() => Event::Control(control),
                 Some(done) = self.jobs.join_next() => Event::Job(done),
                 _ = tick.tick(), if self.awareness.is_dirty() => Event::AwarenessTick,
                 () = sleep_until(self.save_at), if self.saver.is_ready() => Event::SaveDue,
@@ -221,10 +221,16 @@ impl Actor {
         }
     }
 
+    /// False while somebody waits for what is applied to become durable: nothing more is applied until then, so the
+    /// wait is one commit or two and no stream of edits makes it longer.
+    fn is_settled(&self) -> bool {
+        self.doc.is_none() || (self.steps.is_empty() && self.reads.is_empty())
+    }
+
     /// False while reading on would only pile up: too much is unsaved, or a newcomer waits for what is applied to
     /// become durable (it must not be shown what could still be lost).
     fn takes_mail(&self) -> bool {
-        self.doc.is_none() || (self.saver.has_room() && self.steps.is_empty() && self.reads.is_empty())
+        self.is_settled() && (self.doc.is_none() || self.saver.has_room())
     }
 
     fn handle(&mut self, event: Event, now: Instant) -> Option<Exit> {
