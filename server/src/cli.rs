@@ -1,7 +1,11 @@
 //! The command line: what can be asked, how mistakes are answered, with which code the program ends.
 
+mod compact;
+mod fsck;
 mod logs;
 mod serve;
+mod tool;
+mod transfer;
 
 use crate::config::BadConfig;
 use crate::config::settings::one_line;
@@ -44,7 +48,8 @@ Exit codes (sysexits.h):
   0 done              64 wrong command line    65 damaged data
   66 no such input    69 address in use        70 a bug
   73 cannot create    74 read or write failed  75 data folder in use
-  78 wrong setting";
+  78 wrong setting
+";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,7 +64,7 @@ and in a TOML file (--config); a flag wins over a variable, a variable over the 
 
 #[derive(Debug, Parser)]
 #[command(name = "thexr", version = VERSION, about = "Shared 3D spaces that several people edit at once")]
-#[command(after_help = format!("{EXAMPLES}\n{EXIT_CODES}"), max_term_width = 110)]
+#[command(after_help = format!("{EXAMPLES}\n{EXIT_CODES}"))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -69,6 +74,14 @@ struct Cli {
 enum Command {
     /// Run the server (the default)
     Serve(Box<serve::Serve>),
+    /// Fold the log of edits into a snapshot
+    Compact(compact::Compact),
+    /// Write a space's document to a file
+    Export(transfer::Export),
+    /// Merge a Yjs update into a space
+    Import(transfer::Import),
+    /// Check everything that is stored
+    Fsck(fsck::Fsck),
 }
 
 /// Why a command did not do its work: one line for people, a code for programs.
@@ -182,6 +195,10 @@ fn start(command: Command) -> Result<(), Failure> {
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(*args).await,
+        Command::Compact(args) => compact::run(args).await,
+        Command::Export(args) => transfer::export(args).await,
+        Command::Import(args) => transfer::import(args).await,
+        Command::Fsck(args) => fsck::run(args).await,
     }
 }
 

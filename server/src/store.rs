@@ -10,7 +10,7 @@ pub mod segment;
 mod snapshot;
 mod writer;
 
-pub use admin::Usage;
+pub use admin::{Usage, check};
 pub use open::OpenError;
 pub use snapshot::{NewSnapshot, SwapOutcome};
 pub use writer::Appended;

@@ -28,6 +28,16 @@ pub(super) fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Logging of the offline commands: errors, unless a variable asks for more. What they find they print themselves,
+/// a panic of the engine on damaged data included.
+pub(super) fn tools() -> Result<(), Failure> {
+    let asked = ["THEXR_LOG", "RUST_LOG"].map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    let filter = asked.into_iter().flatten().next();
+    start(filter.as_deref().unwrap_or("off"), LogFormat::Text)?;
+    panics();
+    Ok(())
+}
+
 /// A panic is one log line. Its message may quote data, so it is cut.
 pub(super) fn panics() {
     std::panic::set_hook(Box::new(|panic| {

@@ -35,7 +35,7 @@ Examples:
 
 /// Flags of `thexr serve`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{HELP}\n{}", super::EXIT_CODES))]
+#[command(next_line_help = true, after_help = format!("{HELP}\n{}", super::EXIT_CODES))]
 pub(super) struct Serve {
     /// A TOML file with any of these settings
     #[arg(long, value_name = "FILE", env = "THEXR_CONFIG")]
@@ -45,6 +45,7 @@ pub(super) struct Serve {
 }
 
 /// Serves until a signal says stop.
+#[expect(clippy::disallowed_methods, reason = "a second signal means now; what was acknowledged is on the disk")]
 pub(super) async fn run(args: Serve) -> Result<(), Failure> {
     let env = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut settings = args.settings;

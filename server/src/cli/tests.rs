@@ -16,7 +16,6 @@ fn no_command_means_serve() {
         &["thexr"][..],
         &["thexr", "--listen", "127.0.0.1:0"],
         &["thexr", "serve"],
-        &[],
     ] {
         assert!(matches!(parsed(args), Ok(Some(Command::Serve(_)))), "{args:?}");
     }

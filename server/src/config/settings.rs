@@ -24,53 +24,114 @@ const DOC_BYTES_MAX: u64 = 2 << 30;
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Where to listen: an IP address and a port (0 = any free one), or localhost:PORT
-    #[arg(long, value_name = "ADDR:PORT", env = "THEXR_LISTEN")]
+    /// Where to listen: an IP address and a port (0 = any free one), or localhost:PORT [default: 127.0.0.1:4000]
+    #[arg(
+        long,
+        help_heading = "Address and data",
+        value_name = "ADDR:PORT",
+        env = "THEXR_LISTEN"
+    )]
     pub listen: Option<String>,
-    /// The data folder; made when it is missing
-    #[arg(long, value_name = "FOLDER", env = "THEXR_DATA")]
+    /// The data folder; made when it is missing [default: ./thexr-data]
+    #[arg(
+        long,
+        help_heading = "Address and data",
+        value_name = "FOLDER",
+        env = "THEXR_DATA"
+    )]
     pub data: Option<PathBuf>,
     /// What admin requests must carry, at least 32 bytes; a flag shows in `ps`, so prefer the variable or a file
-    #[arg(long, value_name = "TOKEN", env = "THEXR_ADMIN_TOKEN", hide_env_values = true, value_parser = secret)]
+    #[arg(long, help_heading = "Access", value_name = "TOKEN", env = "THEXR_ADMIN_TOKEN", hide_env_values = true, value_parser = secret)]
     pub admin_token: Option<Secret>,
     /// A file that holds the admin token
-    #[arg(long, value_name = "FILE", env = "THEXR_ADMIN_TOKEN_FILE")]
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "FILE",
+        env = "THEXR_ADMIN_TOKEN_FILE"
+    )]
     pub admin_token_file: Option<PathBuf>,
     /// Compact a space after this many edits [default: 2000]
-    #[arg(long, value_name = "N", env = "THEXR_COMPACT_UPDATES")]
+    #[arg(
+        long,
+        help_heading = "Compaction",
+        value_name = "N",
+        env = "THEXR_COMPACT_UPDATES"
+    )]
     pub compact_updates: Option<u64>,
     /// Compact a space after edits of this size [default: 4MiB]
-    #[arg(long, value_name = "SIZE", env = "THEXR_COMPACT_BYTES")]
+    #[arg(
+        long,
+        help_heading = "Compaction",
+        value_name = "SIZE",
+        env = "THEXR_COMPACT_BYTES"
+    )]
     pub compact_bytes: Option<ByteSize>,
     /// Least time between two such compactions of a space [default: 30s]
-    #[arg(long, value_name = "TIME", env = "THEXR_COMPACT_MIN_GAP")]
+    #[arg(
+        long,
+        help_heading = "Compaction",
+        value_name = "TIME",
+        env = "THEXR_COMPACT_MIN_GAP"
+    )]
     pub compact_min_gap: Option<Span>,
     /// Compact a space that changed this long after the last time [default: 10m]
-    #[arg(long, value_name = "TIME", env = "THEXR_COMPACT_INTERVAL")]
+    #[arg(
+        long,
+        help_heading = "Compaction",
+        value_name = "TIME",
+        env = "THEXR_COMPACT_INTERVAL"
+    )]
     pub compact_interval: Option<Span>,
     /// How long a space without sockets stays in memory [default: 60s]
-    #[arg(long, value_name = "TIME", env = "THEXR_IDLE")]
+    #[arg(long, help_heading = "Limits", value_name = "TIME", env = "THEXR_IDLE")]
     pub idle: Option<Span>,
     /// What a document may grow to [default: 64MiB]
-    #[arg(long, value_name = "SIZE", env = "THEXR_DOC_BYTES_MAX")]
+    #[arg(
+        long,
+        help_heading = "Limits",
+        value_name = "SIZE",
+        env = "THEXR_DOC_BYTES_MAX"
+    )]
     pub doc_bytes_max: Option<ByteSize>,
     /// Sockets of the whole process [default: 10000]
-    #[arg(long, value_name = "N", env = "THEXR_CONNECTIONS_MAX")]
+    #[arg(
+        long,
+        help_heading = "Limits",
+        value_name = "N",
+        env = "THEXR_CONNECTIONS_MAX"
+    )]
     pub connections_max: Option<u64>,
     /// Messages one connection may send for long; four times that at once [default: 5000]
-    #[arg(long, value_name = "N", env = "THEXR_MESSAGES_PER_SECOND")]
+    #[arg(
+        long,
+        help_heading = "Limits",
+        value_name = "N",
+        env = "THEXR_MESSAGES_PER_SECOND"
+    )]
     pub messages_per_second: Option<u64>,
     /// Bytes one connection may send for long; four times that at once [default: 8MiB]
-    #[arg(long, value_name = "SIZE", env = "THEXR_BYTES_PER_SECOND")]
+    #[arg(
+        long,
+        help_heading = "Limits",
+        value_name = "SIZE",
+        env = "THEXR_BYTES_PER_SECOND"
+    )]
     pub bytes_per_second: Option<ByteSize>,
     /// A site whose pages may connect, such as https://example.com; may be given again (in the variable: commas)
-    #[arg(long, value_name = "ORIGIN", env = "THEXR_ORIGIN", value_delimiter = ',')]
+    #[arg(
+        long,
+        help_heading = "Access",
+        value_name = "ORIGIN",
+        env = "THEXR_ORIGIN",
+        value_delimiter = ','
+    )]
     pub origin: Option<Vec<String>>,
     /// What to log, such as info or thexr=debug; RUST_LOG works too [default: info]
-    #[arg(long, value_name = "FILTER", env = "THEXR_LOG")]
+    #[arg(long, help_heading = "Logs", value_name = "FILTER", env = "THEXR_LOG")]
     pub log: Option<String>,
     /// How to log: text or json [default: text]
-    #[arg(long, value_name = "FORMAT", env = "THEXR_LOG_FORMAT")]
+    #[arg(long, help_heading = "Logs", value_name = "FORMAT", env = "THEXR_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
 }
 

@@ -1,5 +1,7 @@
 //! Making, naming and deleting spaces; what the operator asks of the rows.
 
+pub mod check;
+
 use super::{Event, Result, SpaceKey, SpaceRow, Store, StoreError, now_ms, read, segment};
 use sqlx::Row;
 use thexr_schema::ids::SpaceId;
@@ -163,17 +165,5 @@ impl Store {
         let tx = self.writer.begin_with("begin immediate").await?;
         tx.rollback().await?;
         Ok(())
-    }
-
-    /// SQLite's own check of the file; the lines are what it found wrong.
-    pub async fn integrity(&self) -> Result<Vec<String>> {
-        let rows = sqlx::query("pragma integrity_check(20)")
-            .fetch_all(&self.reader)
-            .await?;
-        Ok(rows
-            .iter()
-            .map(|r| r.get::<String, _>(0))
-            .filter(|line| line != "ok")
-            .collect())
     }
 }

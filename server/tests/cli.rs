@@ -1,0 +1,10 @@
+//! The program as its operator meets it: exit codes, one line per mistake, settings by layer, the offline commands.
+
+#[path = "cli/fsck.rs"]
+mod fsck;
+#[path = "cli/serve.rs"]
+mod serve;
+#[path = "cli/support.rs"]
+mod support;
+#[path = "cli/transfer.rs"]
+mod transfer;
