@@ -321,7 +321,7 @@ impl Connection {
                 self.stream.readable().await?;
                 match self.stream.try_read(&mut rest) {
                     Ok(0) => return Ok::<(), io::Error>(()),
-                    Ok(n) if rest[..n].iter().any(|b| *b == 0x80 | opcode::CLOSE) => return Ok(()),
+                    Ok(n) if rest[..n].contains(&(0x80 | opcode::CLOSE)) => return Ok(()),
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error),

@@ -146,10 +146,9 @@ impl RawSocket {
                     self.buffer.drain(..used);
                     return got;
                 }
-                let mut piece = [0; 16 << 10];
-                match self.stream.read(&mut piece).await {
+                match self.stream.read_buf(&mut self.buffer).await {
                     Ok(0) | Err(_) => return Got::End,
-                    Ok(n) => self.buffer.extend_from_slice(&piece[..n]),
+                    Ok(_) => {}
                 }
             }
         })
