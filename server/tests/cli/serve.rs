@@ -4,35 +4,64 @@ use super::support::{Folder, code, complaint, fill, run, stdout, thexr};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
-/// Starts a server and waits until it listens; gives its address and everything it said until then.
-fn start(command: &mut Command) -> (Child, String, String) {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    let mut said = String::new();
-    let mut lines = BufReader::new(child.stdout.take().expect("piped"));
-    let mut address = String::new();
-    while lines.read_line(&mut said).expect("reads") > 0 {
-        let last = said.lines().last().expect("a line").to_owned();
-        if let Some(found) = last.strip_prefix("listening on http://") {
-            address = found.to_owned();
-        }
-        if last.starts_with("Ctrl-C") {
-            return (child, address, said);
-        }
-    }
-    let mut why = String::new();
-    let _ = child.stderr.take().expect("piped").read_to_string(&mut why);
-    panic!("it ended: {said}{why}")
+/// A running server; a test that fails leaves none behind.
+struct Server {
+    child: Child,
+    /// Where it listens.
+    address: String,
+    /// All of the banner.
+    banner: String,
 }
 
-fn signal(child: &Child, name: &str) {
-    let kill = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status();
-    assert!(kill.expect("runs").success());
+impl Server {
+    /// Starts it and waits for the end of the banner.
+    fn start(command: &mut Command) -> Self {
+        let started = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut server = Self {
+            child: started.expect("starts"),
+            address: String::new(),
+            banner: String::new(),
+        };
+        let mut lines = BufReader::new(server.child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        while lines.read_line(&mut line).expect("reads") > 0 {
+            if let Some(address) = line.trim_end().strip_prefix("listening on http://") {
+                address.clone_into(&mut server.address);
+            }
+            server.banner.push_str(&line);
+            if line.starts_with("Ctrl-C") {
+                return server;
+            }
+            line.clear();
+        }
+        let log = server.log();
+        panic!("it ended: {}{log}", server.banner)
+    }
+
+    /// Sends a signal and waits for the end: exit code and log.
+    fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        let kill = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
+        assert!(kill.expect("runs").success());
+        let log = self.log();
+        (self.child.wait().expect("ends").code(), log)
+    }
+
+    /// All it logs until it ends.
+    fn log(&mut self) -> String {
+        let mut log = String::new();
+        let mut stderr = self.child.stderr.take().expect("piped");
+        stderr.read_to_string(&mut log).expect("reads");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 #[test]
@@ -108,22 +137,16 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
         .env("THEXR_DATA", "from-variable")
         .env("THEXR_LISTEN", "nonsense too")
         .args(["--listen", "127.0.0.1:0"]);
-    let (mut child, address, said) = start(&mut command);
+    let server = Server::start(&mut command);
+    let (address, said) = (&server.address, &server.banner);
     assert!(
         address.starts_with("127.0.0.1:") && !address.ends_with(":0"),
         "{address}"
     );
     assert!(said.contains("/from-variable\n"), "{said}");
     assert!(folder.path("from-variable").is_dir() && !folder.path("from-file").exists());
-    signal(&child, "-TERM");
-    let mut log = String::new();
-    child
-        .stderr
-        .take()
-        .expect("piped")
-        .read_to_string(&mut log)
-        .expect("reads");
-    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    let (ended, log) = server.stop("-TERM");
+    assert_eq!(ended, Some(0));
     assert!(log.starts_with("{\"timestamp\""), "the file chose JSON: {log}");
 
     let output = thexr(&folder)
@@ -137,22 +160,16 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
 #[test]
 fn the_made_up_token_is_in_the_banner_only_and_a_chosen_one_nowhere() {
     let folder = Folder::new();
-    let (mut child, _, said) = start(thexr(&folder).args(["--listen", "127.0.0.1:0", "--log", "trace"]));
+    let server = Server::start(thexr(&folder).args(["--listen", "127.0.0.1:0", "--log", "trace"]));
+    let said = server.banner.clone();
     let token = said
         .lines()
         .find_map(|line| line.trim().strip_prefix("Admin token"))
         .expect("shown")
         .trim();
     assert_eq!(token.len(), 43);
-    signal(&child, "-INT");
-    let mut log = String::new();
-    child
-        .stderr
-        .take()
-        .expect("piped")
-        .read_to_string(&mut log)
-        .expect("reads");
-    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    let (ended, log) = server.stop("-INT");
+    assert_eq!(ended, Some(0));
     assert!(!log.is_empty() && !log.contains(token));
 
     let chosen = "0123456789abcdef0123456789abcdef";
@@ -161,21 +178,22 @@ fn the_made_up_token_is_in_the_banner_only_and_a_chosen_one_nowhere() {
     command
         .env("THEXR_ADMIN_TOKEN_FILE", "token")
         .args(["--listen", "0.0.0.0:0"]);
-    let (mut child, _, said) = start(&mut command);
+    let server = Server::start(&mut command);
+    let said = &server.banner;
     assert!(!said.contains(chosen) && said.contains("Access"), "{said}");
-    signal(&child, "-TERM");
-    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    assert_eq!(server.stop("-TERM").0, Some(0));
 }
 
 #[test]
 fn a_taken_port_and_a_taken_folder_have_their_codes() {
     let folder = Folder::new();
     fill(&folder.data(), "lobby", 0..1);
-    let (mut child, address, _) = start(thexr(&folder).args(["--listen", "127.0.0.1:0"]));
+    let server = Server::start(thexr(&folder).args(["--listen", "127.0.0.1:0"]));
+    let address = &server.address;
     let other = Folder::new();
-    let output = run(&other, &["--listen", &address]);
+    let output = run(&other, &["--listen", address]);
     assert_eq!(code(&output), 69);
-    assert!(complaint(&output).contains(&address));
+    assert!(complaint(&output).contains(address.as_str()));
     assert!(!other.data().exists());
 
     for (args, instead) in [
@@ -189,6 +207,5 @@ fn a_taken_port_and_a_taken_folder_have_their_codes() {
         assert_eq!(code(&output), 75, "{args:?}: {line}");
         assert!(line.contains("in use") && line.contains(instead), "{line}");
     }
-    signal(&child, "-TERM");
-    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    assert_eq!(server.stop("-TERM").0, Some(0));
 }
