@@ -118,7 +118,7 @@ pub struct Settings {
         env = "THEXR_BYTES_PER_SECOND"
     )]
     pub bytes_per_second: Option<ByteSize>,
-    /// A site whose pages may connect, such as https://example.com; may be given again (in the variable: commas)
+    /// A site whose pages may connect, such as `https://example.com`; may be given again (in the variable: commas)
     #[arg(
         long,
         help_heading = "Access",
