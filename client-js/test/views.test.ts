@@ -346,6 +346,7 @@ test('ink inside transact() is one step of the history together with the rest', 
   expect([space.entities.size, space.board().strokes.length]).toEqual([0, 0])
 })
 
+// SPEC D7
 test('strokes of foreign clients that are no strokes do not break the board', () => {
   const space = alone()
   const board = space.board()

@@ -1,4 +1,4 @@
-//! Owns the JSON bodies of the HTTP interface (SPEC H1–H8); must not know routes, storage or the document.
+//! Owns the JSON bodies of the HTTP interface (SPEC H1–H6); must not know routes, storage or the document.
 //! Times are RFC 3339 in UTC with milliseconds, sizes are bytes, durations milliseconds.
 
 use std::collections::BTreeMap;

@@ -45,7 +45,10 @@ pub(super) struct Serve {
 }
 
 /// Serves until a signal says stop.
-#[expect(clippy::disallowed_methods, reason = "a second signal means now; what was acknowledged is on the disk")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a second signal means now; what was acknowledged is on the disk"
+)]
 pub(super) async fn run(args: Serve) -> Result<(), Failure> {
     let env = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut settings = args.settings;

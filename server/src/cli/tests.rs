@@ -1,3 +1,5 @@
+//! Commands as people type them, and mistakes as they are answered.
+
 use super::*;
 
 fn parsed(args: &[&str]) -> Result<Option<Command>, Failure> {

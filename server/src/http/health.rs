@@ -1,5 +1,8 @@
 //! Is it alive, is it ready, how is it: for probes and Prometheus.
-#![expect(clippy::disallowed_types, reason = "probes wait for one look: its lock is held across it, and by nobody else")]
+#![expect(
+    clippy::disallowed_types,
+    reason = "probes wait for one look: its lock is held across it, and by nobody else"
+)]
 
 use super::Peer;
 use super::auth::Admin;

@@ -1,3 +1,5 @@
+//! Files, variables and flags laid over each other, and what is refused.
+
 use super::*;
 use crate::config::CompactionConfig;
 
