@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 use thexr_schema::Fault;
 use thexr_schema::scan::{self, ClientRange, UpdateScan};
 use yrs::block::{ClientID, ID};
-use yrs::updates::decoder::Decode;
 use yrs::branch::{Branch, BranchID};
+use yrs::updates::decoder::Decode;
 use yrs::{Doc, Map, MapRef, Nested, Options, Out, ReadTxn, StateVector, Transact, Update};
 
 /// The root map of entities (design §3).
@@ -100,6 +100,8 @@ pub struct SpaceDoc {
     bytes: usize,
     /// Encoded size as of the last full encode.
     measured: usize,
+    /// Something was only taken away since.
+    shrunk: bool,
 }
 
 /// How one stored piece is encoded.
@@ -131,6 +133,7 @@ impl SpaceDoc {
             answers: (0, Vec::new()),
             bytes: 2,
             measured: 0,
+            shrunk: false,
         }
     }
 
@@ -218,7 +221,7 @@ impl SpaceDoc {
             let clock = self.clocks.entry(range.client).or_insert(0);
             *clock = range.end.max(*clock);
         }
-        self.changed(kept.len());
+        self.changed(kept.len(), update.inserts());
         Ok(Some(kept))
     }
 
@@ -249,7 +252,11 @@ impl SpaceDoc {
         let _ = scan::visit_structs(&update.bytes, |s| match held.get(&(s.client, s.clock)) {
             Some(&(len, hash)) if live(s.kind) => differs |= len == s.len && hash != s.hash,
             _ if s.kind == DELETED => {
-                runs.push(ClientRange { client: s.client, start: s.clock, end: s.clock.saturating_add(s.len) });
+                runs.push(ClientRange {
+                    client: s.client,
+                    start: s.clock,
+                    end: s.clock.saturating_add(s.len),
+                });
             }
             _ => {}
         });
@@ -259,9 +266,12 @@ impl SpaceDoc {
         let mut deletes: Vec<ClientRange> = Vec::new();
         let _ = scan::visit_deletes(&update.bytes, |range| deletes.push(range));
         let within = |ranges: &[ClientRange], client: u64, clock: u32| {
-            ranges.iter().any(|r| r.client == client && (r.start..r.end).contains(&clock))
+            ranges
+                .iter()
+                .any(|r| r.client == client && (r.start..r.end).contains(&clock))
         };
-        held.keys().any(|&(client, clock)| within(&runs, client, clock) && !within(&deletes, client, clock))
+        held.keys()
+            .any(|&(client, clock)| within(&runs, client, clock) && !within(&deletes, client, clock))
     }
 
     /// SPEC U12: maps whose place the bytes alone did not show must be entities (or gone).
@@ -281,9 +291,10 @@ impl SpaceDoc {
         })
     }
 
-    fn changed(&mut self, bytes: usize) {
+    fn changed(&mut self, bytes: usize, grows: bool) {
         self.version += 1;
         self.bytes += bytes;
+        self.shrunk |= !grows;
     }
 
     /// What a peer with these clocks lacks, as a framed SyncStep2 (with the whole delete set). Cached until the next
@@ -305,7 +316,7 @@ impl SpaceDoc {
                 .collect();
         let update = self.doc.transact().encode_diff_v1(&StateVector::new(from));
         if key.is_empty() {
-            (self.bytes, self.measured) = (update.len(), update.len());
+            self.measure(update.len());
         }
         let bytes = crate::wire::message(&thexr_schema::frame::sync_step2(&update));
         if self.answers.1.len() == ANSWERS_MAX {
@@ -352,13 +363,17 @@ impl SpaceDoc {
     }
 
     /// True when `more` bytes fit under `max`. The estimate counts every overwrite, so before it says no the
-    /// document is measured, unless it has been since a sixteenth ago.
+    /// document is measured, unless it has been measured a sixteenth ago and only grown since.
     pub fn fits(&mut self, more: usize, max: usize) -> bool {
-        if self.bytes + more > max && self.bytes - self.measured > self.measured / 16 {
-            let exact = self.encode(Encoding::V1).len();
-            (self.bytes, self.measured) = (exact, exact);
+        let stale = self.shrunk || self.bytes - self.measured > self.measured / 16;
+        if self.bytes + more > max && stale {
+            self.measure(self.encode(Encoding::V1).len());
         }
         self.bytes + more <= max
+    }
+
+    fn measure(&mut self, exact: usize) {
+        (self.bytes, self.measured, self.shrunk) = (exact, exact, false);
     }
 
     /// Encoded size in bytes: exact right after a full encode, an upper estimate in between.

@@ -129,7 +129,7 @@ impl SpaceDoc {
         let update = Bytes::from(txn.encode_update_v1());
         drop(txn);
         self.take_clocks();
-        self.changed(update.len());
+        self.changed(update.len(), edit.grows());
         Edited::Done(update)
     }
 

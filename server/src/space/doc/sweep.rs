@@ -26,7 +26,9 @@ impl SpaceDoc {
             if self.entities.get(&txn, board).is_some() {
                 continue;
             }
-            let Some(strokes) = txn.get_array(format!("{STROKES_PREFIX}{board}").as_str()) else { continue };
+            let Some(strokes) = txn.get_array(format!("{STROKES_PREFIX}{board}").as_str()) else {
+                continue;
+            };
             let len = strokes.len(&txn);
             if len > 0 {
                 strokes.remove_range(&mut txn, 0, len);
@@ -38,7 +40,7 @@ impl SpaceDoc {
         }
         let update = Bytes::from(txn.encode_update_v1());
         drop(txn);
-        self.changed(update.len());
+        self.changed(update.len(), false);
         Some(update)
     }
 }
@@ -51,8 +53,13 @@ mod tests {
     use yrs::Any;
 
     fn draw(doc: &SpaceDoc, board: &str) {
-        let strokes = doc.doc.get_or_insert_array(format!("{STROKES_PREFIX}{board}").as_str());
-        strokes.push_back(&mut doc.doc.transact_mut(), Any::from_json("{\"id\":\"s\"}").expect("json"));
+        let strokes = doc
+            .doc
+            .get_or_insert_array(format!("{STROKES_PREFIX}{board}").as_str());
+        strokes.push_back(
+            &mut doc.doc.transact_mut(),
+            Any::from_json("{\"id\":\"s\"}").expect("json"),
+        );
     }
 
     /// SPEC D5.
@@ -60,7 +67,11 @@ mod tests {
     fn only_boards_that_lost_their_entity_are_swept() {
         let mut doc = SpaceDoc::new(1);
         for entity in ["kept", "lost"] {
-            let put = Edit::Put { entity: entity.into(), component: "whiteboard".into(), value: json!({}) };
+            let put = Edit::Put {
+                entity: entity.into(),
+                component: "whiteboard".into(),
+                value: json!({}),
+            };
             assert!(matches!(doc.edit(&put), Edited::Done(_)));
         }
         for board in ["kept", "lost", "never"] {
@@ -69,12 +80,19 @@ mod tests {
         let boards = doc.boards();
         assert_eq!(boards.iter().collect::<Vec<_>>(), ["kept", "lost"]);
         assert!(doc.sweep(&boards).is_none());
-        assert!(matches!(doc.edit(&Edit::Delete { entity: "lost".into() }), Edited::Done(_)));
+        assert!(matches!(
+            doc.edit(&Edit::Delete {
+                entity: "lost".into()
+            }),
+            Edited::Done(_)
+        ));
         // Drawn at the same moment by somebody who had not heard of it.
         draw(&doc, "lost");
         assert!(doc.sweep(&boards).is_some());
-        let left: Vec<usize> =
-            ["kept", "lost", "never"].iter().map(|b| doc.strokes(b, 0, 9).map_or(0, |s| s.len())).collect();
+        let left: Vec<usize> = ["kept", "lost", "never"]
+            .iter()
+            .map(|b| doc.strokes(b, 0, 9).map_or(0, |s| s.len()))
+            .collect();
         assert_eq!(left, [1, 0, 1]);
     }
 }
