@@ -26,6 +26,8 @@ use axum::http::{Method, StatusCode};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Extension, Router, middleware};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -35,6 +37,10 @@ pub type Incoming = axum::http::Request<hyper::body::Incoming>;
 /// The other end of the connection a request came on: an extension of every request.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
+
+/// A connection's place among `connections_max`; free again when the last copy is dropped.
+#[derive(Debug, Clone)]
+pub struct Slot(pub Arc<OwnedSemaphorePermit>);
 
 /// One line of the table that both the router and the test of `openapi.json` are made from.
 type Route = (Method, &'static str, MethodRouter<App>);

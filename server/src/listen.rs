@@ -33,8 +33,10 @@ pub async fn run(listener: TcpListener, app: App) {
             continue;
         };
         tune(&stream);
+        let slot = http::Slot(Arc::new(permit));
         let service = router.clone().map_request(move |mut request: http::Incoming| {
             request.extensions_mut().insert(http::Peer(peer));
+            request.extensions_mut().insert(slot.clone());
             request
         });
         let (service, stop) = (TowerToHyperService::new(service), app.stop.clone());
@@ -57,7 +59,6 @@ pub async fn run(listener: TcpListener, app: App) {
                     let _ = tokio::time::timeout(Duration::from_secs(5), connection.as_mut()).await;
                 }
             }
-            drop(permit);
         });
     }
 }

@@ -1,5 +1,6 @@
 //! `GET /sync/{space}`: from a request to a WebSocket.
 
+use super::Slot;
 use super::input::InSpace;
 use super::problem::{Code, Problem, close_of};
 use crate::App;
@@ -29,8 +30,11 @@ pub async fn upgrade(State(app): State<App>, InSpace(id): InSpace, mut request: 
     let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Problem::new(Code::NoUpgrade, "This connection cannot be upgraded.").into_response();
     };
+    let slot = request.extensions_mut().remove::<Slot>();
     let tracker = app.tracker.clone();
     tracker.spawn(async move {
+        // The connection goes on here, and so does its place among all.
+        let _slot = slot;
         let Ok(upgraded) = on_upgrade.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
             return;
