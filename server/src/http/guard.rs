@@ -103,6 +103,8 @@ fn authority(text: &str) -> Option<Authority> {
     text.parse::<Authority>()
         .ok()
         .filter(|a| !a.as_str().contains('@') && !a.host().is_empty())
+        // "127.0.0.1:80.evil.com" parses, with a port that is none.
+        .filter(|a| a.as_str() == a.host() || a.port_u16().is_some())
 }
 
 /// Host and port of an origin, `None` for `null` and whatever else is none.
@@ -237,6 +239,14 @@ mod tests {
                 sync,
                 "localhost:4000",
                 Some("http://app.example.com"),
+                Some(BadOrigin),
+            ),
+            (
+                here,
+                "GET",
+                sync,
+                "localhost:4000",
+                Some("http://localhost:4000.evil.com"),
                 Some(BadOrigin),
             ),
             (here, "GET", sync, "localhost:4000", Some("null"), Some(BadOrigin)),
