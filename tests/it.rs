@@ -1,5 +1,21 @@
 //! Through the front door: one binary, one link. Names of tests are rules; their docs quote SPEC ids.
 #![allow(missing_docs, reason = "a test's name is its documentation")]
 
+#[path = "it/compaction.rs"]
+mod compaction;
+#[path = "it/convergence.rs"]
+mod convergence;
+#[path = "it/handshake.rs"]
+mod handshake;
 #[path = "it/harness.rs"]
 mod harness;
+#[path = "it/hostile.rs"]
+mod hostile;
+#[path = "it/limits.rs"]
+mod limits;
+#[path = "it/members.rs"]
+mod members;
+#[path = "it/sync.rs"]
+mod sync;
+#[path = "it/tidy.rs"]
+mod tidy;

@@ -2,6 +2,7 @@
 //! a [`DEADLINE`].
 
 pub mod client;
+pub mod corpus;
 pub mod fixtures;
 pub mod http;
 pub mod mutation;

@@ -65,6 +65,15 @@ impl Process {
         self.folder.path()
     }
 
+    /// Resident memory.
+    pub fn memory_bytes(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+        kib.expect("a number") * 1024
+    }
+
     /// Kills it as a power cut would as far as the program can tell, and starts it again on the same folder.
     pub async fn kill_and_start_again(&mut self) {
         self.kill().await;
@@ -80,7 +89,7 @@ impl Process {
 }
 
 /// The program: `THEXR_BIN`, or built now with the profile of this test.
-fn binary() -> &'static Path {
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         if let Some(path) = std::env::var_os("THEXR_BIN") {
