@@ -70,7 +70,7 @@ impl Store {
             path: folder.to_owned(),
             source,
         };
-        std::fs::create_dir_all(folder).map_err(on_folder)?;
+        make_folder(folder).map_err(on_folder)?;
         let lock = std::fs::OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -148,13 +148,29 @@ impl Store {
     }
 }
 
-/// FULL always; the power-cut test builds with `--cfg thexr_unsafe_sync` to prove that it would notice NORMAL.
-fn synchronous() -> SqliteSynchronous {
-    if cfg!(thexr_unsafe_sync) {
-        SqliteSynchronous::Normal
-    } else {
-        SqliteSynchronous::Full
+/// Makes the folder where it is missing, and its name durable: SQLite syncs the names in the folder, but a power cut
+/// soon after the first start would take the folder itself along, with everything acknowledged in it.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let missing = folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists());
+    let missing: Vec<&Path> = missing.collect();
+    std::fs::create_dir_all(folder)?;
+    for made in missing {
+        let parent = made.parent().filter(|path| !path.as_os_str().is_empty());
+        std::fs::File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
     }
+    Ok(())
+}
+
+/// FULL always, but for one thing: the power-cut test has to prove that it would notice NORMAL, so a debug build can
+/// be told. A release build has no such switch, whatever its environment says.
+fn synchronous() -> SqliteSynchronous {
+    #[cfg(debug_assertions)]
+    if std::env::var_os("THEXR_TEST_SYNCHRONOUS").is_some_and(|level| level == "normal") {
+        return SqliteSynchronous::Normal;
+    }
+    SqliteSynchronous::Full
 }
 
 /// True from 3.51.3 on.
