@@ -103,5 +103,7 @@ pub const READY_CACHE: Duration = Duration::from_secs(5);
 pub const READY_PROBE_BYTES: usize = 1 << 20;
 /// An HTTP request is answered within this time or gets 503.
 pub const HTTP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Descriptors for the database, the listener, logs and the runtime, with room to spare.
+pub const DESCRIPTORS_BESIDE_CONNECTIONS: u64 = 128;
 /// Stack of every worker thread: the engine recurses, and 2 MiB has been overflown.
 pub const THREAD_STACK_BYTES: usize = 8 << 20;

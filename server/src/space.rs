@@ -192,7 +192,10 @@ impl SpaceHandle {
 
     /// Puts a message into the inbox if there is room, else gives it back: the caller then awaits
     /// [`SpaceHandle::room`] while it goes on writing, and reads nothing more from its peer.
-    #[expect(clippy::result_large_err, reason = "the message itself comes back, no copy in a box")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "the message itself comes back, no copy in a box"
+    )]
     pub fn try_deliver(&self, from: ConnId, message: Inbound) -> Result<(), Option<Inbound>> {
         let Ok(permit) = self.room.clone().try_acquire_many_owned(message.kib()) else {
             return Err(Some(message));

@@ -3,6 +3,7 @@
 use super::{Failure, exit, logs};
 use crate::config::settings::Settings;
 use crate::config::{Config, Secret};
+use crate::limits;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -44,6 +45,20 @@ pub(super) struct Serve {
     settings: Settings,
 }
 
+/// Many systems start programs with 1,024 descriptors although they allow far more, and a connection takes one.
+fn raise_descriptors(connections_max: usize) {
+    let wanted = connections_max as u64 + limits::DESCRIPTORS_BESIDE_CONNECTIONS;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(got) if got < wanted => tracing::warn!(
+            allowed = got,
+            wanted,
+            "the system allows fewer open files than connections_max needs: raise LimitNOFILE or lower connections_max"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
+}
+
 /// Serves until a signal says stop.
 #[expect(
     clippy::disallowed_methods,
@@ -72,6 +87,7 @@ pub(super) async fn run(args: Serve) -> Result<(), Failure> {
         config.admin_token = Some(Secret::random());
     }
 
+    raise_descriptors(config.connections_max);
     let mut signals = Signals::new().map_err(|e| Failure::new(exit::OS, format!("no signals: {e}")))?;
     let listener = TcpListener::bind(config.listen)
         .await

@@ -122,7 +122,11 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     for word in &mut words {
         word.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
     }
-    words.into_remainder().iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+    words
+        .into_remainder()
+        .iter_mut()
+        .zip(mask)
+        .for_each(|(byte, mask)| *byte ^= mask);
 }
 
 /// Reads a header; none when more bytes are needed.

@@ -135,7 +135,9 @@ impl Lanes {
 
     /// The close that cannot wait for what is queued, because the peer does not take it.
     pub fn broken(&self) -> Option<Close> {
-        self.state().close.filter(|close| *close == thexr_schema::close::SLOW_CONSUMER)
+        self.state()
+            .close
+            .filter(|close| *close == thexr_schema::close::SLOW_CONSUMER)
     }
 
     /// Takes everything.

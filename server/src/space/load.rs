@@ -25,7 +25,11 @@ impl Stored {
     /// would have to come before the message that says "synced", and clients keep what comes too early aside at
     /// a cost that grows with its square.
     pub fn answer(&self) -> Option<Bytes> {
-        let whole = || self.snapshot.as_ref().filter(|_| self.encoding == Encoding::V1 && self.edits.is_empty());
+        let whole = || {
+            self.snapshot
+                .as_ref()
+                .filter(|_| self.encoding == Encoding::V1 && self.edits.is_empty())
+        };
         let make = || Some(wire::message(&thexr_schema::frame::sync_step2(whole()?)));
         self.answer.get_or_init(make).clone()
     }

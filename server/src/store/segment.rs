@@ -29,6 +29,12 @@ pub fn pack(events: &[Event]) -> std::io::Result<(Vec<u8>, usize)> {
 pub fn unpack(block: &[u8], raw_len: usize) -> Result<Vec<Event>, StoreError> {
     let damaged = |what: String| StoreError::Damaged(format!("segment: {what}"));
     let raw = zstd::bulk::decompress(block, raw_len).map_err(|e| damaged(e.to_string()))?;
+    if raw.len() != raw_len {
+        return Err(damaged(format!(
+            "{} bytes where {raw_len} were written",
+            raw.len()
+        )));
+    }
     let mut r = Reader::new(&raw);
     let mut events = Vec::new();
     while !r.is_empty() {
@@ -80,6 +86,7 @@ mod tests {
     fn a_damaged_block_is_refused() {
         let (mut block, raw_len) = pack(&[event(3)]).expect("packs");
         assert!(unpack(&block, raw_len - 1).is_err());
+        assert!(unpack(&block, raw_len + 1).is_err());
         let end = block.len() - 1;
         block.truncate(end);
         assert!(unpack(&block, raw_len).is_err());

@@ -44,7 +44,11 @@ impl super::Store {
     /// When the next commit may start. A space that hands its batch over then and not before takes along what came
     /// in meanwhile.
     pub fn next_commit(&self) -> Instant {
-        *self.appends.next_start.lock().unwrap_or_else(PoisonError::into_inner)
+        *self
+            .appends
+            .next_start
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes `events` in order under the next numbers of `space` and returns once they are on the disk.
@@ -68,7 +72,10 @@ pub(super) fn start(pool: SqlitePool, metrics: Arc<Metrics>, tracker: &TaskTrack
     let (send, receive) = mpsc::channel(limits::APPEND_QUEUE_LEN);
     let next_start = Arc::new(Mutex::new(Instant::now()));
     tracker.spawn(run(pool, metrics, receive, next_start.clone()));
-    Appends { queue: send, next_start }
+    Appends {
+        queue: send,
+        next_start,
+    }
 }
 
 async fn run(
