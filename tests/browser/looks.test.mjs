@@ -1,0 +1,195 @@
+// Every state of the page, in both colour schemes and on a phone: no serious finding of axe, no sideways scrolling, no
+// complaint in the console. With THEXR_SHOTS a picture of each is left in that folder.
+import assert from 'node:assert/strict'
+import { mkdir, readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import { scrollsSideways, stage } from './support/browser.mjs'
+import { draw, enter, freshId, hasStrokes, makeSpace, row, saved } from './support/space.mjs'
+
+const here = stage()
+const shots = process.env.THEXR_SHOTS
+let axe = ''
+before(async () => {
+  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+  if (shots) await mkdir(shots, { recursive: true })
+})
+
+const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }
+/** Windows, and the looks each is seen in: a name for the picture, the scheme, the width where it differs. */
+const windows = [
+  [
+    {},
+    [
+      ['light', 'light'],
+      ['dark', 'dark'],
+    ],
+  ],
+  [
+    phone,
+    [
+      ['phone', 'light'],
+      ['phone-dark', 'dark'],
+      ['narrow', 'light', 320],
+    ],
+  ],
+]
+
+/** A space with things in it and ink of two colours. */
+async function furnish() {
+  const id = await makeSpace(here.server, 'Studio with a rather long name')
+  const put = (entity, components) =>
+    here.server.api('PUT', `/spaces/${id}/entities/${entity}`, { components })
+  const transform = { pos: [0, 1.25, -2], rot: [0, 0.3827, 0, 0.9239], scale: [1, 1, 1] }
+  await put('table', { name: 'Table', transform, shape: { kind: 'box' }, material: { color: '#b5793c' } })
+  await put('lamp', { parent: 'table', light: { kind: 'point', color: '#ffffff', intensity: 1 } })
+  await put('note', { parent: 'table', text: { value: 'Bring the blue chair', size: 0.2 } })
+  await put('ball', { shape: { kind: 'sphere' }, material: { color: '#e0729a' } })
+  return id
+}
+
+/** How to get a page into each state. Each returns when the state is there. */
+const states = {
+  'home-empty': async (page) => {
+    await page.route('**/api/v1/spaces?*', (route) => route.fulfill({ json: { items: [], next: null } }))
+    await page.goto('/')
+    await page.getByTestId('home-empty').waitFor()
+  },
+  'home-list': async (page) => {
+    const id = await furnish()
+    await makeSpace(here.server, 'Gallery')
+    await makeSpace(here.server)
+    await enter(page, id)
+    await draw(page)
+    await hasStrokes(page, 1)
+    await saved(page)
+    await page.goto('/#/')
+    await page.locator('.card img').first().waitFor()
+  },
+  'home-new': async (page) => {
+    await page.goto('/')
+    await page.getByTestId('new-space').click()
+    await page.getByTestId('new-space-name').fill('Atelier')
+  },
+  'home-loading': async (page) => {
+    await page.route('**/api/v1/spaces?*', () => {})
+    await page.goto('/')
+    await page.getByTestId('home-loading').waitFor()
+  },
+  'home-failed': async (page) => {
+    await page.route('**/api/v1/spaces?*', (route) => route.abort('connectionrefused'))
+    await page.goto('/')
+    await page.getByTestId('home-error').waitFor()
+  },
+  'space-empty': async (page) => {
+    await enter(page, await makeSpace(here.server, 'Fresh'))
+    await page.getByTestId('board-tools').waitFor()
+  },
+  space: async (page) => {
+    const phone = page.viewportSize().width < 720
+    await enter(page, await furnish())
+    await page.getByTestId('board-tools').waitFor()
+    await draw(page, 0.25)
+    await page.getByTestId('color-3').click()
+    await draw(page, 0.45)
+    await hasStrokes(page, 2)
+    await saved(page)
+    if (phone) return
+    await row(page, 'Table').click()
+    await page.locator('[data-component=transform]').waitFor()
+  },
+  'space-outline': async (page) => {
+    const phone = page.viewportSize().width < 720
+    await enter(page, await furnish())
+    if (phone) await page.getByRole('button', { name: 'Outline' }).click()
+    await row(page, 'Table').waitFor()
+    await page.getByTestId('new-entity').click()
+    await page.getByRole('menu').waitFor()
+  },
+  'space-inspector': async (page) => {
+    const phone = page.viewportSize().width < 720
+    await enter(page, await furnish())
+    if (phone) await page.getByRole('button', { name: 'Outline' }).click()
+    await row(page, 'Table').click()
+    const material = page.locator('[data-component=material]')
+    await material.getByTestId('as-json').click()
+    await material.getByTestId('json').fill('{"color": ')
+    await material.getByTestId('json-save').click()
+    await material.getByTestId('component-error').waitFor()
+    await page.getByTestId('add-component').click()
+  },
+  keys: async (page) => {
+    await enter(page, await furnish())
+    await page.keyboard.press('?')
+    await page.getByRole('heading', { name: 'Keyboard' }).waitFor()
+  },
+  offline: async (page) => {
+    const gone = here.server.url.replace('http', 'ws')
+    const sockets = new Set()
+    let away = false
+    // A real cable would be slower to pull: the page sees its socket close and no new one open.
+    await page.routeWebSocket(`${gone}/**`, (socket) => {
+      if (away) return socket.close({ code: 1011 })
+      sockets.add(socket)
+      socket.connectToServer()
+    })
+    await enter(page, await furnish())
+    await draw(page, 0.3)
+    await saved(page)
+    away = true
+    for (const socket of sockets) await socket.close({ code: 1011 })
+    await page.getByTestId('offline').waitFor()
+    await draw(page, 0.5)
+    await page.locator('[data-testid=save-pill][data-state=local]').waitFor()
+    await page.getByTestId('offline').filter({ hasText: 'kept on this device' }).waitFor()
+  },
+  closed: async (page) => {
+    const id = await makeSpace(here.server, 'Soon gone')
+    await enter(page, id)
+    await here.server.api('DELETE', `/spaces/${id}`)
+    await page.getByTestId('closed').waitFor()
+  },
+  missing: async (page) => {
+    await page.goto(`/#/s/${freshId()}`)
+    await page.getByTestId('space-missing').waitFor()
+  },
+  loading: async (page) => {
+    await page.route('**/api/v1/spaces/*', () => {})
+    await page.goto(`/#/s/${await makeSpace(here.server)}`)
+    await page.getByTestId('space-loading').waitFor()
+  },
+}
+
+/** Rules of axe with serious or critical findings, and where. */
+async function findings(page) {
+  await page.evaluate(axe)
+  const { violations, passes } = await page.evaluate(() => globalThis.axe.run(document))
+  assert.ok(passes.length >= 10, `axe looked at ${passes.length} rules only`)
+  return violations
+    .filter((each) => ['serious', 'critical'].includes(each.impact))
+    .map(
+      (each) => `${each.id}: ${each.nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`,
+    )
+}
+
+for (const [state, reach] of Object.entries(states)) {
+  test(`${state} is accessible and fits its window, light, dark and on phones`, async () => {
+    for (const [options, looks] of windows) {
+      const page = await here.person({ ...options, serverGoes: true, refused: true })
+      await reach(page)
+      for (const [look, colorScheme, width] of looks) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+        if (width) await page.setViewportSize({ width, height: 640 })
+        // Two frames: what follows the scheme and the size has been drawn.
+        await page.evaluate(
+          () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+        )
+        if (shots) await page.screenshot({ path: join(shots, `${state}-${look}.png`) })
+        assert.deepEqual(await findings(page), [], `axe, ${look}`)
+        assert.equal(await scrollsSideways(page), false, `${look} scrolls sideways`)
+      }
+      await page.context().close()
+    }
+  })
+}

@@ -1,0 +1,57 @@
+// What stands where a space would be.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { stage } from './support/browser.mjs'
+import { add, enter, freshId, isOnline, makeSpace } from './support/space.mjs'
+
+const here = stage()
+const ids = async () => (await here.server.api('GET', '/spaces')).items.map((each) => each.id)
+
+test('a link to no space says so and makes none', async () => {
+  const page = await here.person({ refused: true })
+  const id = freshId()
+  await page.goto(`/#/s/${id}`)
+  await page.getByTestId('space-missing').filter({ hasText: id }).waitFor()
+  assert.equal((await ids()).includes(id), false)
+  await page.getByRole('link', { name: 'All spaces' }).click()
+  await page.getByRole('heading', { name: 'Spaces' }).waitFor()
+  assert.equal((await ids()).includes(id), false)
+})
+
+test('a missing space is made when I ask for it', async () => {
+  const page = await here.person({ refused: true })
+  const id = freshId()
+  await page.goto(`/#/s/${id}`)
+  await page.getByTestId('create-missing').click()
+  await page.getByTestId('board-empty').waitFor()
+  await isOnline(page)
+  assert.equal((await ids()).includes(id), true)
+})
+
+test('a link that cannot be the name of a space says what a name looks like', async () => {
+  const page = await here.person()
+  await page.goto('/#/s/No%20such%20Space')
+  await page.getByTestId('space-missing').filter({ hasText: '1 to 64 lower-case letters' }).waitFor()
+  assert.equal(await page.getByTestId('create-missing').count(), 0)
+})
+
+test('whoever is in a space that is deleted is told, keeps the page, and gets away from it', async () => {
+  const id = await makeSpace(here.server)
+  const page = await here.person({ refused: true })
+  await enter(page, id)
+  await add(page, 'box')
+  await here.server.api('DELETE', `/spaces/${id}`)
+  const panel = page.getByTestId('closed')
+  await panel.getByRole('heading', { name: 'This space is gone' }).waitFor()
+  assert.equal((await ids()).includes(id), false, 'the page must not bring it back')
+  await panel.getByRole('link', { name: 'All spaces' }).click()
+  await page.getByRole('heading', { name: 'Spaces' }).waitFor()
+})
+
+test('a part of the page that is not there is a 404 and not the page', async () => {
+  for (const path of ['/assets/none.js', '/s/none', '/favicon.ico']) {
+    const response = await fetch(`${here.server.url}${path}`)
+    assert.equal(response.status, 404, path)
+    assert.match(response.headers.get('content-type'), /problem\+json/)
+  }
+})
