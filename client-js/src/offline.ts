@@ -63,6 +63,7 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
   let closed = false
   let buffer: Uint8Array[] = []
   let writing: Promise<void> | null = null
+  let storing = 0 // updates on their way into the database
   let timer: ReturnType<typeof setTimeout> | null = null
   let rows = 0
   let pending = 0
@@ -101,6 +102,7 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
     const batch = buffer
     const count = pending
     buffer = []
+    storing += batch.length
     try {
       const tx = db.transaction(['updates', 'custom'], 'readwrite', { durability: 'relaxed' })
       const done = committed(tx)
@@ -112,6 +114,8 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
       pendingStored = count
     } catch (error) {
       fail(error)
+    } finally {
+      storing -= batch.length
     }
   }
 
@@ -188,7 +192,7 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
       return restored
     },
     get stored() {
-      return !broken && db !== null && buffer.length === 0 && writing === null
+      return !broken && db !== null && buffer.length === 0 && storing === 0
     },
     setPending: (count) => {
       pending = count

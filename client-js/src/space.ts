@@ -130,6 +130,18 @@ export const connect = <S extends Schema = Schema>(
     emitter.emit('save', next)
   }
 
+  // --- the local copy, read before the first dial so that we ask only for what we lack. It hears of an update
+  // before `sync` does: else the question where it is kept would be answered too early.
+
+  const { offline = typeof indexedDB !== 'undefined' } = options
+  if (typeof offline === 'function') custom = offline(doc, id)
+  else if (offline) {
+    const name =
+      (typeof offline === 'object' && offline.name) ||
+      `thexr:${addresses.origin}:${known ?? 'anonymous'}:${id}`
+    localCopy = createLocalCopy(doc, name, { onError, onStored: () => onProgress() })
+  }
+  const copy: Persistence | null = localCopy ?? custom
   const sync = createSync(doc, readOnly, {
     onProgress,
     onSynced: () => {
@@ -174,17 +186,6 @@ export const connect = <S extends Schema = Schema>(
     log,
   })
 
-  // --- the local copy, which is read before the first dial so that we ask only for what we lack
-
-  const { offline = typeof indexedDB !== 'undefined' } = options
-  if (typeof offline === 'function') custom = offline(doc, id)
-  else if (offline) {
-    const name =
-      (typeof offline === 'object' && offline.name) ||
-      `thexr:${addresses.origin}:${known ?? 'anonymous'}:${id}`
-    localCopy = createLocalCopy(doc, name, { onError, onStored: () => onProgress() })
-  }
-  const copy: Persistence | null = localCopy ?? custom
   const early: Status = { state: 'connecting', attempt: 0 }
 
   const load = async () => {

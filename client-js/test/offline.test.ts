@@ -53,6 +53,17 @@ test('edits made while the server is dead and the tab then closed arrive on the 
   expect(third.pending).toBe(0)
 })
 
+// Regression: the state was asked for before the copy had heard of the update.
+test('an edit is never called local before it is in the database', async () => {
+  const space = open('http://127.0.0.1:1', freshName(), { offline: true, user: 'ann' })
+  await space.ready
+  space.entities.create({ name: 'first' })
+  await until(() => space.saveState === 'local', 'in IndexedDB')
+  space.entities.create({ name: 'second' })
+  expect(space.saveState).toBe('unsaved')
+  await until(() => space.saveState === 'local', 'in IndexedDB again')
+})
+
 test('the copy belongs to a server, a user and a space, and deleteLocal removes it', async () => {
   const name = freshName()
   const ann = open(server.url, name, { offline: true, user: 'ann' })
