@@ -8,6 +8,7 @@ import { check } from '../src/space/check.js'
 import type { AppEntity } from '../src/space/room.js'
 import { toDegrees, toQuaternion } from '../src/space/rotation.js'
 import { rowsOf } from '../src/space/tree.js'
+import { inOrder } from '../src/space/vocabulary.js'
 
 describe('rotation', () => {
   test.each([[[0, 0, 0]], [[90, 0, 0]], [[0, 45, 0]], [[10, -20, 30]], [[-170, 60, 120]], [[0, 0, 180]]])(
@@ -19,6 +20,12 @@ describe('rotation', () => {
   test('a quaternion of no length is no rotation', () => {
     expect(toDegrees([0, 0, 0, 0])).toEqual([0, 0, 0])
   })
+})
+
+test('the fields of a component keep their order however the server shuffles them', () => {
+  const shuffled = { scale: [1, 1, 1], rot: [0, 0, 0, 1], pos: [0, 1, 0] }
+  expect(Object.keys(inOrder(shuffled, 'transform') as object)).toEqual(['pos', 'rot', 'scale'])
+  expect(JSON.stringify(inOrder({ z: [{ b: 1, a: 2 }], y: null }, 'mine'))).toBe('{"y":null,"z":[{"a":2,"b":1}]}')
 })
 
 describe('camera', () => {

@@ -71,7 +71,7 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
   }, [])
   useEffect(() => surface?.setBoard(board), [surface, board])
   useEffect(() => surface?.setDark(dark), [surface, dark])
-  useThumb(space, board, dark)
+  useThumb(space, board)
 
   const count = board.strokes.length
   const clear = () => {
@@ -159,16 +159,17 @@ function useBoardId(space: AppSpace, chosen: string | null): string {
   return last
 }
 
-/** Leaves a small picture for the card on the first page. */
-function useThumb(space: AppSpace, board: BoardHandle, dark: boolean) {
+/** Leaves small pictures for the card on the first page. */
+function useThumb(space: AppSpace, board: BoardHandle) {
   useEffect(() => {
     const keep = () => {
       const inks = board.strokes
         .slice(-400)
         .map(readInk)
         .filter((ink) => ink !== null)
-      const picture = renderPicture(inks, 1, 320, dark)
-      if (picture) writeThumb(space.id, picture.toDataURL('image/webp', 0.7))
+      const picture = (dark: boolean) => renderPicture(inks, 1, 320, dark)?.toDataURL('image/webp', 0.7)
+      const [light, dark] = [picture(false), picture(true)]
+      if (light && dark) writeThumb(space.id, light, dark)
     }
     const hidden = () => {
       if (document.hidden) keep()
@@ -178,7 +179,7 @@ function useThumb(space: AppSpace, board: BoardHandle, dark: boolean) {
       document.removeEventListener('visibilitychange', hidden)
       keep()
     }
-  }, [space, board, dark])
+  }, [space, board])
 }
 
 function describe(board: BoardHandle): string {

@@ -2,9 +2,10 @@
 import type { SpaceInfo } from '../api.js'
 import { hrefOf } from '../route.js'
 import { readThumb } from '../space/thumb.js'
+import { useMedia } from '../ui/hooks.js'
 
 export function SpaceCard({ space }: { space: SpaceInfo }) {
-  const thumb = readThumb(space.id)
+  const thumb = readThumb(space.id, useMedia('(prefers-color-scheme: dark)'))
   const here = space.members ?? 0
   return (
     <li class="card">

@@ -76,6 +76,7 @@ export function Closed({ id, error, reconnect, again }: Props) {
     error.help || 'It will not be dialled again by itself.',
   ]
   const wantsToken = error.code === 'DENIED' || error.code === 'TOKEN'
+  const gone = error.code === 'NOT_FOUND'
   return (
     <main class="panel full" data-testid="closed">
       <div role="alert">
@@ -94,11 +95,11 @@ export function Closed({ id, error, reconnect, again }: Props) {
             Reload
           </button>
         ) : (
-          <button class={wantsToken ? '' : 'primary'} onClick={reconnect}>
+          <button class={wantsToken || gone ? '' : 'primary'} onClick={reconnect}>
             Connect again
           </button>
         )}
-        <a class="button" href="#/">
+        <a class={gone ? 'button primary' : 'button'} href="#/">
           All spaces
         </a>
       </div>

@@ -4,6 +4,7 @@ import { Icon } from '../ui/icon.js'
 import { toast } from '../ui/toast.js'
 import { Fields, hasFields } from './fields.js'
 import type { AppEntity } from './room.js'
+import { inOrder } from './vocabulary.js'
 
 interface Props {
   name: string
@@ -15,7 +16,8 @@ interface Props {
   remove: () => void
 }
 
-export function ComponentEditor({ name, value, readOnly, among, set, remove }: Props) {
+export function ComponentEditor({ name, value: stored, readOnly, among, set, remove }: Props) {
+  const value = inOrder(stored, name)
   const [raw, setRaw] = useState(false)
   const [error, setError] = useState('')
   const asJson = raw || !hasFields(value)

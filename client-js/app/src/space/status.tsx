@@ -1,6 +1,6 @@
 // Two honest lights: where your changes are, and whether the server is there.
 import type { SaveState, Status } from '@thexr/client'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { useChanges, useClock } from '../ui/hooks.js'
 import { say } from '../ui/voice.js'
 import type { AppSpace } from './room.js'
@@ -20,8 +20,14 @@ const saveHelp: Record<SaveState, string> = {
 
 const changes = (n: number): string => (n === 1 ? '1 change' : `${n.toLocaleString()} changes`)
 
-/** Renders again whenever something this file shows may have changed. */
-function useSaving(space: AppSpace) {
+/** Writing into the local copy takes a fraction of this. */
+const alarmAfterMs = 1000
+
+/**
+ * Renders again whenever something this file shows may have changed. Every edit without a server is unsaved for the
+ * moment it takes to store it here, so alarm is given when that lasts.
+ */
+function useSaving(space: AppSpace): { state: SaveState; pending: number } {
   useChanges(
     (changed) => {
       // `pending` moves without the state moving, and nothing reports that: look again with each edit.
@@ -35,20 +41,29 @@ function useSaving(space: AppSpace) {
     },
     [space],
   )
+  const { saveState, pending } = space
+  const [late, setLate] = useState(false)
+  useEffect(() => {
+    setLate(false)
+    if (saveState !== 'unsaved') return
+    const timer = setTimeout(() => setLate(true), alarmAfterMs)
+    return () => clearTimeout(timer)
+  }, [saveState])
+  const passing = saveState === 'unsaved' && pending > 0 && !late
+  return { state: passing ? 'saving' : saveState, pending }
 }
 
 export function SavePill({ space }: { space: AppSpace }) {
-  useSaving(space)
-  const { saveState: state, pending } = space
+  const { state, pending } = useSaving(space)
   useSaidSave(state, pending)
   const count = state !== 'saved' && pending > 0 ? pending.toLocaleString() : ''
   // Nothing written and nothing confirmed yet is no reason to alarm anybody.
-  const fresh = state === 'unsaved' && pending === 0
+  const fresh = state !== 'saved' && pending === 0
   return (
     <span
-      class={`pill save-${pending === 0 && state !== 'saved' ? 'fresh' : state}`}
+      class={`pill save-${fresh ? 'fresh' : state}`}
       data-testid="save-pill"
-      data-state={state}
+      data-state={space.saveState}
       data-pending={pending}
       title={fresh ? undefined : saveHelp[state]}
     >
@@ -105,8 +120,8 @@ interface StripProps {
 
 /** Trouble in one line below the top bar. It never blocks the work. */
 export function StatusStrip({ space, storageFailed, ready }: StripProps) {
-  useSaving(space)
-  const { status, pending, saveState } = space
+  const { state, pending } = useSaving(space)
+  const { status } = space
   const lost = status.state === 'offline' && status.cause !== 'paused'
   const retrying = status.state === 'connecting' && status.attempt > 1
   const now = useClock(lost)
@@ -118,9 +133,9 @@ export function StatusStrip({ space, storageFailed, ready }: StripProps) {
   const kept =
     pending === 0
       ? ''
-      : saveState === 'local'
-        ? `${changes(pending)} kept on this device`
-        : `${changes(pending)} in this tab only`
+      : state === 'unsaved'
+        ? `${changes(pending)} in this tab only`
+        : `${state === 'local' ? '' : 'keeping '}${changes(pending)}${state === 'local' ? ' kept' : ''} on this device`
   const wait =
     status.state === 'offline' && status.retryAt !== null ? Math.ceil((status.retryAt - now) / 1000) : 0
   const why =

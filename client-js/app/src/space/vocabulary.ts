@@ -21,6 +21,22 @@ const starters: Components = {
 /** The known components, in the order they are shown and offered. */
 export const componentOrder: readonly string[] = Object.keys(starters)
 
+/**
+ * The value with its keys in an order that does not change, the one people expect first. The server keeps maps
+ * without one, so a value comes back with its keys shuffled.
+ */
+export function inOrder(value: unknown, path: string): unknown {
+  if (Array.isArray(value)) return value.map((each) => inOrder(each, path))
+  if (typeof value !== 'object' || value === null) return value
+  const known = Object.keys(starters[path] ?? {})
+  const rank = (key: string) => (known.includes(key) ? known.indexOf(key) : known.length)
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1))
+      .map(([key, each]) => [key, inOrder(each, `${path}.${key}`)]),
+  )
+}
+
 /** The first value of a component. A parent has to be somebody. */
 export const starterOf = (name: string, others: readonly AppEntity[]): unknown =>
   name === 'parent' ? (others[0]?.id ?? '') : structuredClone(starters[name] ?? {})
