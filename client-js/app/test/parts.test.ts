@@ -25,7 +25,9 @@ describe('rotation', () => {
 test('the fields of a component keep their order however the server shuffles them', () => {
   const shuffled = { scale: [1, 1, 1], rot: [0, 0, 0, 1], pos: [0, 1, 0] }
   expect(Object.keys(inOrder(shuffled, 'transform') as object)).toEqual(['pos', 'rot', 'scale'])
-  expect(JSON.stringify(inOrder({ z: [{ b: 1, a: 2 }], y: null }, 'mine'))).toBe('{"y":null,"z":[{"a":2,"b":1}]}')
+  expect(JSON.stringify(inOrder({ z: [{ b: 1, a: 2 }], y: null }, 'mine'))).toBe(
+    '{"y":null,"z":[{"a":2,"b":1}]}',
+  )
 })
 
 describe('camera', () => {
