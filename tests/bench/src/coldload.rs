@@ -24,19 +24,24 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
             space::compact(&server).await?;
         }
         server = Process::server_in(server.kill()?, NO_COMPACTION)?;
-        let from = Instant::now();
+        let (from, cpu) = (Instant::now(), server.cpu_seconds());
         let mut socket = Socket::connect(server.addr, SPACE).await?;
         let message_bytes = socket.sync(&[0]).await?;
         let one_ms = from.elapsed().as_secs_f64() * 1e3;
+        let one_cpu_ms = (server.cpu_seconds() - cpu) * 1e3;
         check(server.addr, u64::from(seeded.author.clock())).await?;
 
         server = Process::server_in(server.kill()?, NO_COMPACTION)?;
+        let cpu = server.cpu_seconds();
         let last_ms = last_of(server.addr, crowd).await?;
+        let crowd_cpu_ms = (server.cpu_seconds() - cpu) * 1e3;
         rows.push(
             Row::new("coldload", case)
                 .text("stored_as", if snapshot { "snapshot" } else { "log" })
                 .number("synced_one_client_ms", one_ms)
                 .number("synced_last_of_crowd_ms", last_ms)
+                .number("server_cpu_one_client_ms", one_cpu_ms)
+                .number("server_cpu_crowd_ms", crowd_cpu_ms)
                 .number("crowd_clients", crowd as f64)
                 .number("message_kB", message_bytes as f64 / 1e3)
                 .number("log_rows", if snapshot { 0.0 } else { seeded.updates as f64 })

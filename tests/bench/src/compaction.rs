@@ -39,7 +39,9 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
         let quiet_from = now_us();
         tokio::time::sleep(run.window()).await;
         let quiet = (quiet_from, now_us());
+        let cpu = server.cpu_seconds();
         let first = space::compact(&server).await?;
+        let cpu = server.cpu_seconds() - cpu;
         let mut busy = vec![(quiet.1, now_us())];
         // One of a small space is over before the editor has felt anything: until there are samples, again.
         while now_us() - quiet.1 < run.window().as_secs_f64() * 1e6 {
@@ -49,9 +51,9 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
         }
         // What was sent in the last one may come back after it.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        anyhow::Ok((first, quiet, busy))
+        anyhow::Ok((first, cpu, quiet, busy))
     };
-    let (first, quiet, busy) = tokio::select! {
+    let (first, cpu, quiet, busy) = tokio::select! {
         failed = edit(socket, edits.clone()) => return Err(failed.expect_err("it has no end")),
         measured = measured => measured?,
     };
@@ -67,6 +69,7 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
     Ok(vec![
         Row::new("compaction", case)
             .number("duration_ms", number("duration_ms")?)
+            .number("server_cpu_ms", cpu * 1e3)
             .number("log_kB_before", log / 1e3)
             .number("snapshot_kB_after", snapshot / 1e3)
             .number("snapshot_percent_of_log", snapshot / log * 100.0)

@@ -2,7 +2,7 @@
 
 use crate::histogram::Histogram;
 use crate::load::now_us;
-use crate::process::{NO_COMPACTION, Process};
+use crate::process::{self, NO_COMPACTION, Process};
 use crate::report::Row;
 use crate::space::{self, Content, SPACE};
 use crate::ws::Socket;
@@ -26,7 +26,8 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
         _ => return Err(bad_case(case)),
     };
     let addr = server.addr;
-    let cpu = server.cpu_seconds();
+    let own = || process::cpu_seconds(std::process::id());
+    let (cpu, own_cpu) = (server.cpu_seconds(), own());
     let from = now_us();
     let mut coming = JoinSet::new();
     for n in 0..people {
@@ -53,6 +54,7 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
             .number("clients", f64::from(people))
             .number("entities", entities as f64)
             .number("server_cpu_ms", (server.cpu_seconds() - cpu) * 1e3)
+            .number("generator_cpu_ms", (own() - own_cpu) * 1e3)
             .number("answer_bytes_each", bytes as f64 / f64::from(people)),
     ])
 }

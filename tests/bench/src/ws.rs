@@ -175,6 +175,8 @@ pub struct Socket {
     /// Shared with whoever writes on it while it is being read.
     pub stream: Rc<TcpStream>,
     frames: Frames,
+    /// Frames that came together with the answer to the upgrade.
+    early: Vec<u8>,
 }
 
 impl Socket {
@@ -192,11 +194,15 @@ impl Socket {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhleHItYmVuY2gtc29ja2V0\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await?;
-        let mut head = Vec::new();
-        // Byte by byte up to the empty line: what follows are frames already.
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.context("the answer to the upgrade")?);
-        }
+        let mut head = Vec::with_capacity(512);
+        let end = loop {
+            if stream.read_buf(&mut head).await? == 0 {
+                bail!("the connection ended before the answer to the upgrade");
+            }
+            if let Some(at) = head.windows(4).position(|w| w == b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
         if !head.starts_with(b"HTTP/1.1 101") {
             bail!(
                 "no upgrade: {}",
@@ -206,6 +212,7 @@ impl Socket {
         Ok(Self {
             stream: Rc::new(stream),
             frames: Frames::new(keep),
+            early: head.split_off(end),
         })
     }
 
@@ -219,27 +226,35 @@ impl Socket {
     /// Waits for bytes and calls `each` for every message they complete. Answers pings. Ends with an error when the
     /// connection does.
     pub async fn read(&mut self, mut each: impl FnMut(Frame<'_>)) -> Result<()> {
-        self.stream.readable().await?;
-        let (stream, frames) = (&self.stream, &mut self.frames);
+        if self.early.is_empty() {
+            self.stream.readable().await?;
+        }
+        let (stream, frames, early) = (&self.stream, &mut self.frames, std::mem::take(&mut self.early));
         let mut pongs = Vec::new();
         let mut closed = None;
-        SCRATCH.with_borrow_mut(|scratch| match stream.try_read(scratch) {
-            Ok(0) => bail!("the server closed the connection"),
-            Ok(n) => {
-                frames.feed(&scratch[..n], |frame| match frame.op {
-                    BINARY => each(frame),
-                    PING => put_frame(&mut pongs, PONG, frame.head),
-                    CLOSE => {
-                        closed =
-                            Some(String::from_utf8_lossy(frame.head.get(2..).unwrap_or(b"")).into_owned())
-                    }
-                    _ => {}
-                });
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error.into()),
-        })?;
+        let mut take_in = |bytes: &[u8]| {
+            frames.feed(bytes, |frame| match frame.op {
+                BINARY => each(frame),
+                PING => put_frame(&mut pongs, PONG, frame.head),
+                CLOSE => {
+                    closed = Some(String::from_utf8_lossy(frame.head.get(2..).unwrap_or(b"")).into_owned())
+                }
+                _ => {}
+            });
+        };
+        if early.is_empty() {
+            SCRATCH.with_borrow_mut(|scratch| match stream.try_read(scratch) {
+                Ok(0) => bail!("the server closed the connection"),
+                Ok(n) => {
+                    take_in(&scratch[..n]);
+                    Ok(())
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+                Err(error) => Err(error.into()),
+            })?;
+        } else {
+            take_in(&early);
+        }
         if let Some(reason) = closed {
             bail!("the server closed the connection: {reason}");
         }
