@@ -130,7 +130,7 @@ const states = {
     let away = false
     // A real cable would be slower to pull: the page sees its socket close and no new one open.
     await page.routeWebSocket(`${gone}/**`, (socket) => {
-      if (away) return socket.close({ code: 1011 })
+      if (away) return socket.close()
       sockets.add(socket)
       socket.connectToServer()
     })
@@ -138,7 +138,7 @@ const states = {
     await draw(page, 0.3)
     await saved(page)
     away = true
-    for (const socket of sockets) await socket.close({ code: 1011 })
+    for (const socket of sockets) await socket.close()
     await page.getByTestId('offline').waitFor()
     await draw(page, 0.5)
     await page.locator('[data-testid=save-pill][data-state=local]').waitFor()

@@ -175,3 +175,26 @@ test('a list that does not load says why and offers to try again', async () => {
   await page.getByTestId('retry').click()
   await page.getByTestId('space-card').first().waitFor()
 })
+
+test('an edit made offline does not flash “Not saved” while it is being stored here', async () => {
+  const id = await makeSpace(here.server)
+  const page = await here.person({ serverGoes: true })
+  await enter(page, id)
+  await kill()
+  await page.locator('[data-testid=connection]:not([data-state=online])').waitFor()
+  await page.evaluate(() => {
+    globalThis.texts = []
+    const pill = document.querySelector('[data-testid=save-pill]')
+    new MutationObserver(() => globalThis.texts.push(pill.innerText)).observe(pill, {
+      subtree: true,
+      childList: true,
+      characterData: true,
+    })
+  })
+  await add(page, 'box')
+  await page.getByTestId('save-pill').filter({ hasText: 'On this device' }).waitFor()
+  assert.deepEqual(
+    (await page.evaluate(() => globalThis.texts)).filter((text) => text.includes('Not saved')),
+    [],
+  )
+})

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { stage } from './support/browser.mjs'
-import { add, enter, freshId, isOnline, makeSpace } from './support/space.mjs'
+import { add, enter, freshId, isOnline, isSaved, makeSpace, row, saved } from './support/space.mjs'
 
 const here = stage()
 const ids = async () => (await here.server.api('GET', '/spaces')).items.map((each) => each.id)
@@ -35,17 +35,34 @@ test('a link that cannot be the name of a space says what a name looks like', as
   assert.equal(await page.getByTestId('create-missing').count(), 0)
 })
 
-test('whoever is in a space that is deleted is told, keeps the page, and gets away from it', async () => {
+test('whoever is in a space that is deleted is told, and the page does not bring it back', async () => {
   const id = await makeSpace(here.server)
   const page = await here.person({ refused: true })
   await enter(page, id)
-  await add(page, 'box')
   await here.server.api('DELETE', `/spaces/${id}`)
   const panel = page.getByTestId('closed')
   await panel.getByRole('heading', { name: 'This space is gone' }).waitFor()
-  assert.equal((await ids()).includes(id), false, 'the page must not bring it back')
+  assert.equal((await ids()).includes(id), false)
   await panel.getByRole('link', { name: 'All spaces' }).click()
   await page.getByRole('heading', { name: 'Spaces' }).waitFor()
+  assert.equal((await ids()).includes(id), false)
+})
+
+test('connecting to a deleted space again offers to make it from what this browser kept', async () => {
+  const id = await makeSpace(here.server)
+  const page = await here.person({ refused: true, serverGoes: true })
+  await enter(page, id)
+  await add(page, 'box')
+  await saved(page)
+  await here.server.api('DELETE', `/spaces/${id}`)
+  await page.getByTestId('closed').getByRole('button', { name: 'Connect again' }).click()
+  await page.getByTestId('space-missing').filter({ hasText: 'It was deleted' }).waitFor()
+  assert.equal((await ids()).includes(id), false)
+  await page.getByTestId('create-missing').click()
+  await row(page, 'Box').waitFor()
+  await isSaved(page)
+  const { items } = await here.server.api('GET', `/spaces/${id}/entities`)
+  assert.equal(items.length, 1)
 })
 
 test('a part of the page that is not there is a 404 and not the page', async () => {

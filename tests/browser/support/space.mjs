@@ -17,8 +17,13 @@ export async function enter(page, id) {
   await page.evaluate(() => window.thexr.space.synced)
 }
 
-export const isSaved = (page) => page.locator('[data-testid=save-pill][data-state=saved]').waitFor()
-export const isLocal = (page) => page.locator('[data-testid=save-pill][data-state=local]').waitFor()
+/** The space says this of what was written so far, and then so does the page, which is a frame behind. */
+async function saveState(page, wanted) {
+  await page.waitForFunction((state) => window.thexr?.space.saveState === state, wanted)
+  await page.locator(`[data-testid=save-pill][data-state=${wanted}]`).waitFor()
+}
+export const isSaved = (page) => saveState(page, 'saved')
+export const isLocal = (page) => saveState(page, 'local')
 export const isOnline = (page) => page.locator('[data-testid=connection][data-state=online]').waitFor()
 export const hasStrokes = (page, count) =>
   page.locator(`[data-testid=board-canvas][data-strokes="${count}"]`).waitFor()
