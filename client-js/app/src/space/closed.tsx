@@ -2,16 +2,19 @@
 import type { ThexrError } from '@thexr/client'
 import { useState } from 'preact/hooks'
 import { TokenForm } from '../ui/token-form.js'
+import type { Room } from './room.js'
 
-export function Missing({
-  id,
-  canCreate,
-  create,
-}: {
-  id: string
-  canCreate: boolean
-  create: () => Promise<void>
-}) {
+type Why = Extract<Room, { state: 'missing' }>['why']
+
+const whys: Record<Why, string> = {
+  'no name':
+    'The id of a space has 1 to 64 lower-case letters, digits, “-” and “_”, and starts with a letter or digit.',
+  'nobody made it': 'It may have another name, or nobody has made it yet.',
+  deleted: 'It was deleted. Creating it again puts back what this browser kept of it.',
+}
+
+export function Missing({ id, why, create }: { id: string; why: Why; create: () => Promise<void> }) {
+  const canCreate = why !== 'no name'
   const [error, setError] = useState('')
   const [busy, setBusy] = useState(false)
   const make = async () => {
@@ -27,11 +30,7 @@ export function Missing({
   return (
     <main class="panel full" data-testid="space-missing">
       <h1>There is no space “{id}”</h1>
-      <p>
-        {canCreate
-          ? 'It may have another name, or nobody has made it yet.'
-          : 'The id of a space has 1 to 64 lower-case letters, digits, “-” and “_”, and starts with a letter or digit.'}
-      </p>
+      <p>{whys[why]}</p>
       <div class="row">
         {canCreate && (
           <button class="primary" onClick={make} disabled={busy} data-testid="create-missing">

@@ -19,7 +19,7 @@ export function SpacePage({ id }: { id: string }) {
   const { room, create, again } = useRoom(id)
   useEffect(() => clearToasts, [])
   if (!room) return null
-  if (room.state === 'missing') return <Missing id={id} canCreate={room.wanted} create={create} />
+  if (room.state === 'missing') return <Missing id={id} why={room.why} create={create} />
   return <OpenSpace room={room} again={again} />
 }
 

@@ -18,7 +18,7 @@ declare global {
 }
 
 export type Room =
-  | { state: 'missing'; wanted: boolean }
+  | { state: 'missing'; why: 'no name' | 'nobody made it' | 'deleted' }
   | {
       state: 'open'
       space: AppSpace
@@ -34,7 +34,7 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
 
   useEffect(() => {
     if (!validId(id)) {
-      setRoom({ state: 'missing', wanted: false })
+      setRoom({ state: 'missing', why: 'no name' })
       return
     }
     const asking = new AbortController()
@@ -69,6 +69,7 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
       },
       () => {},
     )
+    const missing = (error: unknown) => error instanceof ApiError && error.status === 404
     getSpace(id, asking.signal).then(
       (info) => {
         patch({ info })
@@ -76,9 +77,22 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
       },
       (error: unknown) => {
         if (asking.signal.aborted) return
-        if (error instanceof ApiError && error.status === 404) setRoom({ state: 'missing', wanted: true })
+        if (missing(error)) setRoom({ state: 'missing', why: 'nobody made it' })
         else space.connect() // no answer: the local copy may still be worth showing
       },
+    )
+    // A browser does not tell why a dial failed. The server may be there, and the space not.
+    space.on(
+      'status',
+      (status) => {
+        if (status.state !== 'offline' || status.cause === 'paused') return
+        getSpace(id, asking.signal).catch((error: unknown) => {
+          if (asking.signal.aborted || !missing(error)) return
+          space.disconnect()
+          setRoom({ state: 'missing', why: 'deleted' })
+        })
+      },
+      { signal: asking.signal },
     )
     addEventListener(
       'beforeunload',
