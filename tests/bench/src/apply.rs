@@ -28,7 +28,8 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
     let mut keys = Vec::new();
     let mut doc = SpaceDoc::new(1);
     for n in 0..entities {
-        let (update, key) = author.entity(&format!("entity-{n:08}"), n as f64);
+        let id = author.id();
+        let (update, key) = author.entity(&id, n as f64);
         keys.push(key);
         let checked = CheckedUpdate::parse(update.into())?;
         doc.apply(&checked, Keep::Received)?.context("an entity is new")?;

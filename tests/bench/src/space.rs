@@ -61,7 +61,8 @@ pub async fn seed(program: &Process, content: Content) -> Result<Seeded> {
                 author.overwrite(&mut keys[n % entities], n as f64)
             }
             Content::Entities(_) | Content::Overwrites(..) => {
-                let (update, key) = author.entity(&format!("entity-{n:08}"), n as f64);
+                let id = author.id();
+                let (update, key) = author.entity(&id, n as f64);
                 if matches!(content, Content::Overwrites(..)) {
                     keys.push(key);
                 }

@@ -30,6 +30,26 @@ pub struct Author {
     clock: u32,
     /// The newest stroke, which the next one follows.
     stroke: Option<u32>,
+    noise: Noise,
+}
+
+/// Numbers without a pattern, the same in every run: content that a compressor cannot guess.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// From -1 to 1.
+    fn float(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
 }
 
 /// A component that exists: the clock of its newest value.
@@ -42,7 +62,16 @@ impl Author {
             client: u64::from(client),
             clock: 0,
             stroke: None,
+            noise: Noise(u64::from(client)),
         }
+    }
+
+    /// An entity id as clients draw them: 21 characters.
+    pub fn id(&mut self) -> String {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+        (0..21)
+            .map(|_| LETTERS[self.noise.next() as usize % 64] as char)
+            .collect()
     }
 
     /// Makes an entity with a transform and a shape: one update of about 200 bytes. The key is its transform.
@@ -55,11 +84,11 @@ impl Author {
         write_var(&mut out, 1);
         for component in ["transform", "shape"] {
             out.extend_from_slice(&[info::ANY | info::PARENT_SUB, 0]);
-            self.id(&mut out, map);
+            self.point_at(&mut out, map);
             write_str(&mut out, component);
             write_var(&mut out, 1);
             if component == "transform" {
-                transform(&mut out, x);
+                transform(&mut out, x, &mut self.noise);
             } else {
                 shape(&mut out);
             }
@@ -73,9 +102,9 @@ impl Author {
     pub fn overwrite(&mut self, key: &mut Key, x: f64) -> Vec<u8> {
         let mut out = self.open(1);
         out.push(info::ANY | info::PARENT_SUB | info::ORIGIN);
-        self.id(&mut out, key.0);
+        self.point_at(&mut out, key.0);
         write_var(&mut out, 1);
-        transform(&mut out, x);
+        transform(&mut out, x, &mut self.noise);
         // The old value is in the delete set: one client, one range, one clock.
         write_var(&mut out, 1);
         write_var(&mut out, self.client);
@@ -96,7 +125,7 @@ impl Author {
         match self.stroke {
             Some(before) => {
                 out.push(info::ANY | info::ORIGIN);
-                self.id(&mut out, before);
+                self.point_at(&mut out, before);
             }
             None => {
                 out.extend_from_slice(&[info::ANY, 1]);
@@ -104,7 +133,7 @@ impl Author {
             }
         }
         write_var(&mut out, 1);
-        ink(&mut out, n, points);
+        ink(&mut out, n, points, &mut self.noise);
         write_var(&mut out, 0);
         self.stroke = Some(self.clock);
         self.clock += 1;
@@ -137,7 +166,7 @@ impl Author {
         out
     }
 
-    fn id(&self, out: &mut Vec<u8>, clock: u32) {
+    fn point_at(&self, out: &mut Vec<u8>, clock: u32) {
         write_var(out, self.client);
         write_var(out, u64::from(clock));
     }
@@ -159,14 +188,16 @@ fn string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// `pos` comes first and its x is what [`stamp`] reads.
-fn transform(out: &mut Vec<u8>, x: f64) {
+fn transform(out: &mut Vec<u8>, x: f64, noise: &mut Noise) {
     object(out, 3);
     write_str(out, "pos");
     out.extend_from_slice(&[tag::ARRAY, 3]);
-    [x, 1.6, -2.25].iter().for_each(|n| float(out, *n));
+    [x, 20.0 * noise.float(), 20.0 * noise.float()]
+        .iter()
+        .for_each(|n| float(out, *n));
     write_str(out, "rot");
     out.extend_from_slice(&[tag::ARRAY, 4]);
-    [0.0, 0.6, 0.0, 0.8].iter().for_each(|n| float(out, *n));
+    (0..4).for_each(|_| float(out, noise.float()));
     write_str(out, "scale");
     out.extend_from_slice(&[tag::ARRAY, 3]);
     (0..3).for_each(|_| out.extend_from_slice(&[tag::INTEGER, 1]));
@@ -181,10 +212,14 @@ fn shape(out: &mut Vec<u8>) {
     (0..3).for_each(|_| out.extend_from_slice(&[tag::INTEGER, 1]));
 }
 
-fn ink(out: &mut Vec<u8>, n: usize, points: usize) {
+fn ink(out: &mut Vec<u8>, n: usize, points: usize, noise: &mut Noise) {
     // Deltas of a few pixels, as a pen leaves them.
+    let mut at = [0.0, 0.0];
     let path: Vec<[f64; 3]> = (0..points)
-        .map(|i| [i as f64 * 2.5, ((i * 7 + n) % 40) as f64, 128.0])
+        .map(|_| {
+            at.iter_mut().for_each(|a| *a += 6.0 * noise.float());
+            [at[0], at[1], 128.0 + 20.0 * noise.float()]
+        })
         .collect();
     object(out, 6);
     for (key, value) in [("by", "ann"), ("color", "#112233"), ("tool", "pen")] {
