@@ -136,3 +136,39 @@ pub async fn check(addr: SocketAddr, folder: &Path, pens: &[Arc<Pen>]) -> Verdic
     }
     verdict
 }
+
+/// The comparison is worth something only if it sees a loss, a surplus and a stranger.
+#[test]
+fn a_loss_a_surplus_and_a_stranger_are_found() {
+    use thexr::space::doc::SpaceDoc;
+    use thexr_tests::value;
+    let (pen, stranger) = (Pen::new("hall", 7), Pen::new("hall", 8));
+    let (five, other) = (pen.update(0..5), stranger.update(0..1));
+    let content = |edits: &[&[u8]]| {
+        let doc = SpaceDoc::from_stored(1, None, edits.iter().copied()).expect("they join up");
+        value::of_space(&doc)
+    };
+    let five_only = content(&[&five]);
+    for (sent, saved, lost, phantoms) in [(5, 5, 0, 0), (9, 5, 0, 0), (9, 7, 2, 0), (4, 3, 0, 1)] {
+        *pen.page() = crate::pen::Page {
+            sent: vec![1; sent],
+            acked: vec![(2, saved)],
+        };
+        let verdict = judge(&five_only, &[&pen], 10);
+        assert_eq!(
+            (verdict.lost, verdict.phantoms.len()),
+            (lost, phantoms),
+            "{sent} sent, {saved} saved"
+        );
+    }
+    let verdict = judge(&five_only, &[&pen], 2);
+    assert_eq!(
+        verdict.acked, 0,
+        "an answer that comes at the moment of the cut promises nothing"
+    );
+    assert_eq!(
+        judge(&content(&[&five, &other]), &[&pen], 0).phantoms.len(),
+        3,
+        "surplus, client, entity"
+    );
+}

@@ -18,9 +18,9 @@ use thexr_tests::value::{self, Content};
 use thexr_tests::{Rng, env_number};
 use tokio_util::sync::CancellationToken;
 
-const WRITERS: u64 = 18;
+const WRITERS: u64 = 24;
 /// Several, so that a commit touches several pages and the write-ahead log wraps around.
-const SPACES: u64 = 6;
+const SPACES: u64 = 12;
 const AHEAD: usize = 2;
 /// Images made from one recording.
 const CUTS_PER_RECORDING: u64 = 100;
@@ -45,7 +45,7 @@ async fn record(rng: &mut Rng, settings: &[(&'static str, OsString)]) -> Recordi
     let pens: Vec<Arc<Pen>> = (0..WRITERS)
         .map(|n| Arc::new(Pen::new(&format!("space-{}", n % SPACES), 100 + n)))
         .collect();
-    for acks in [[900; 5].as_slice(), &[300; 2]] {
+    for acks in [[1_200; 8].as_slice(), &[300; 2]] {
         let server = Program::start(&root.join(DATA), &[], &env).await;
         let mut crew = Crew::start(server.addr, &pens, AHEAD, rng);
         for count in acks {
@@ -64,6 +64,18 @@ async fn record(rng: &mut Rng, settings: &[(&'static str, OsString)]) -> Recordi
     let mut disk = Disk::new(&log, &root);
     disk.advance(log.records.len());
     disk.assert_is(&root);
+    // Or the cuts would miss the moments that matter: a checkpoint among commits, and the log written over from its
+    // start. Its header (32 bytes at 0) is written once per start and again each time it begins anew.
+    let is_header = |change: &Change| matches!(change, Change::Write { at: 0, data, .. } if data.len() == 32);
+    let headers = log
+        .records
+        .iter()
+        .filter(|record| is_header(&record.change))
+        .count();
+    assert!(
+        headers > 2,
+        "the write-ahead log never wrapped: let the writers write more"
+    );
     Recording {
         root,
         log,
