@@ -11,8 +11,8 @@ use std::time::Instant;
 use thexr_schema::api::CompactResult;
 use thexr_schema::ids::Seq;
 
-/// A v2 snapshot is kept only when it is less than this share (1/n) of the v1 one: v1 can be sent to newcomers as
-/// it is, v2 wins by far when a document was overwritten over and over.
+/// A v2 snapshot is kept only when it is less than 1/n of the v1 one, before compression: v1 can be sent to newcomers
+/// as it is, v2 wins by far when a document was overwritten over and over (its tombstones do not merge in v1).
 const V2_WORTH: usize = 2;
 
 /// A compaction that ran to its end.
@@ -113,15 +113,15 @@ fn build_and_verify(stored: &Arc<Stored>) -> Result<Verified, Trouble> {
     let (clocks, hash) = (doc.clocks(), doc.content_hash());
     let (v1, v2) = (doc.encode(Encoding::V1), doc.encode(Encoding::V2));
     drop(doc);
-    let pack =
-        |raw: &[u8]| zstd::bulk::compress(raw, ZSTD_LEVEL).map_err(|e| Trouble::Damaged(e.to_string()));
-    let (packed_v1, packed_v2) = (pack(&v1)?, pack(&v2)?);
-    let v2_wins = packed_v2.len() * V2_WORTH < packed_v1.len();
-    let (encoding, raw_len, body) = if v2_wins {
-        (Encoding::V2, v2.len(), packed_v2)
+    let v2_wins = v2.len() * V2_WORTH < v1.len();
+    let (encoding, chosen) = if v2_wins {
+        (Encoding::V2, v2)
     } else {
-        (Encoding::V1, v1.len(), packed_v1)
+        (Encoding::V1, v1)
     };
+    let raw_len = chosen.len();
+    let body = zstd::bulk::compress(&chosen, ZSTD_LEVEL).map_err(|e| Trouble::Damaged(e.to_string()))?;
+    drop(chosen);
 
     let raw = zstd::bulk::decompress(&body, raw_len).map_err(|e| Trouble::Damaged(e.to_string()))?;
     let again = SpaceDoc::from_stored(0, Some((encoding, &raw)), std::iter::empty())
