@@ -38,12 +38,36 @@ pub struct UpdateScan {
     pub deletes: Vec<(u64, u32)>,
     /// Structs in the update.
     pub structs: u32,
-    /// `(client, clock)` of the map items whose place is inherited from an item outside this update: an entity set
-    /// anew, or a map smuggled in place of a component or a stroke. The receiver must check, after applying, that
-    /// each is a value of `entities` or deleted (SPEC U12). Empty in what people do all day.
-    pub unplaced_maps: Vec<(u64, u32)>,
+    /// What the receiver must check before it applies the update (SPEC U12). Empty in what people do all day, but
+    /// for a new key of an entity that is there.
+    pub outside: Vec<Outside>,
     /// Length of the input.
     pub bytes: usize,
+}
+
+/// An item outside an update, and what must be true of it for the update to be harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outside {
+    /// Its client.
+    pub client: u64,
+    /// Its clock.
+    pub clock: u32,
+    /// What must hold.
+    pub must: Must,
+}
+
+/// See [`Outside`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Must {
+    /// It stands directly in `entities`, or is collected: a map inherits that place.
+    StandInEntities,
+    /// It stands in an array: several live values, or an item with a right origin, inherit that place.
+    StandInArray,
+    /// It is not in a row with this earlier clock of its client ([`are_in_a_row`]): they are the left and the right
+    /// origin of one item.
+    StandApart(u32),
+    /// It is or was a map in `entities`, or is collected: it is a parent.
+    BeEntity,
 }
 
 impl UpdateScan {
@@ -73,23 +97,49 @@ pub struct StructRecord {
 ///
 /// Errors: every rule of SPEC U1–U16 has its [`FaultCode`].
 pub fn scan_update(bytes: &[u8]) -> Result<UpdateScan, Fault> {
+    scan_update_for(bytes, &|_| 0)
+}
+
+/// The same for a receiver that has some of the update already: `known` gives its next clock of a client. What it
+/// has is not judged again, and what points there is reported in [`UpdateScan::outside`], because the update may
+/// tell another story about it than the receiver knows.
+pub fn scan_update_for(bytes: &[u8], known: &dyn Fn(u64) -> u32) -> Result<UpdateScan, Fault> {
     let mut graph = graph::Graph::new(bytes.len());
     let mut reader = Reader::new(bytes);
     let mut clients = Vec::new();
     walk::structs(&mut reader, &mut clients, &mut |item| graph.add(item))?;
     let mut deletes = Vec::new();
-    walk::deletes(&mut reader, &mut deletes, &mut |_| ())?;
+    let mut deleted = Vec::new();
+    let wanted = graph.has_runs();
+    walk::deletes(&mut reader, &mut deletes, &mut |range| {
+        if wanted {
+            deleted.push(range);
+        }
+    })?;
     reader.end()?;
+    join(&mut deleted);
     let structs = graph.structs();
-    let placed = graph.place(&clients)?;
+    let placed = graph.place(&clients, &deleted, known)?;
     Ok(UpdateScan {
         clients,
         deps: placed.deps,
         deletes,
         structs,
-        unplaced_maps: placed.unplaced_maps,
+        outside: placed.outside,
         bytes: bytes.len(),
     })
+}
+
+/// Sorts ranges and joins those that touch.
+fn join(ranges: &mut Vec<ClientRange>) {
+    ranges.sort_unstable_by_key(|range| (range.client, range.start));
+    ranges.dedup_by(|next, last| {
+        let touch = last.client == next.client && last.end == next.start;
+        if touch {
+            last.end = next.end;
+        }
+        touch
+    });
 }
 
 /// Calls `visit` for every unit of content of an update. Walks and checks each struct as [`scan_update`] does,
@@ -111,6 +161,62 @@ pub fn visit_deletes(bytes: &[u8], mut visit: impl FnMut(ClientRange)) -> Result
     let mut reader = Reader::new(bytes);
     walk::structs(&mut reader, &mut Vec::new(), &mut |_| Ok(()))?;
     walk::deletes(&mut reader, &mut Vec::new(), &mut visit)
+}
+
+/// Where a struct says it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// In this root.
+    Root(&'a str),
+    /// In the map that this item `(client, clock)` is.
+    In(u64, u32),
+    /// Where this item `(client, clock)` stands.
+    Like(u64, u32),
+}
+
+/// Calls `visit` for every struct of which the receiver has a part and lacks a part, with the id `(client, clock)`
+/// of the last operation it has; `known` gives its next clock of a client. Engines hang the rest behind that
+/// operation and believe the struct's own claim about the place, so the two must agree (SPEC U12). Call it after a
+/// scan.
+pub fn visit_straddlers<'a>(
+    bytes: &'a [u8],
+    known: &dyn Fn(u64) -> u32,
+    mut visit: impl FnMut((u64, u32), Claim<'a>),
+) -> Result<(), Fault> {
+    let mut reader = Reader::new(bytes);
+    walk::structs(&mut reader, &mut Vec::new(), &mut |item| {
+        let next = known(item.id.client);
+        let straddles = item.id.clock < next && next < item.id.clock.saturating_add(item.len);
+        if straddles && item.kind != walk::Kind::Collected {
+            let claim = match (item.place, item.root) {
+                (walk::Place::Component(parent), _) => Some(Claim::In(parent.client, parent.clock)),
+                (_, Some(root)) => Some(Claim::Root(root)),
+                _ => item
+                    .origin
+                    .or(item.right_origin)
+                    .map(|id| Claim::Like(id.client, id.clock)),
+            };
+            if let Some(claim) = claim {
+                visit((item.id.client, next.saturating_sub(1)), claim);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// True when both clocks of this client are in one row: what follows each other in clocks and in the list alike.
+pub fn are_in_a_row(bytes: &[u8], client: u64, first: u32, last: u32) -> bool {
+    let (mut row, mut found) = (0, false);
+    let _ = walk::structs(&mut Reader::new(bytes), &mut Vec::new(), &mut |item| {
+        let goes_on = item.origin.is_some_and(|origin| origin.next() == item.id);
+        if !goes_on {
+            row = item.id.clock;
+        }
+        let carried = item.id.clock..item.id.clock.saturating_add(item.len);
+        found |= item.id.client == client && carried.contains(&last) && row <= first;
+        Ok(())
+    });
+    found
 }
 
 /// Judges a state vector and returns its `(client, clock)` pairs in the order of the bytes (SPEC S5).

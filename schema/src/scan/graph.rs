@@ -1,12 +1,12 @@
 //! Owns how the structs of one update hang together: what they need from outside, whether they can be integrated
 //! at all, and where items stand that inherit their place. Must not know bytes.
 
-use super::ClientRange;
 use super::walk::{Id, Kind, Place, Struct};
-use crate::fault::{Fault, FaultCode};
+mod placing;
 
-/// Sections up to this many are searched in a row; more are indexed.
-const LINEAR_MAX: usize = 8;
+use super::{ClientRange, Must, Outside};
+use crate::fault::{Fault, FaultCode};
+use placing::{Placing, merge_highest};
 
 /// Where an item stands, once known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,18 +16,22 @@ enum Stands {
     Entity,
     Component,
     Stroke,
-    /// Inherited from an item that is not in this update.
-    Outside,
+    /// Inherited from this item, which is not in this update.
+    Outside(Id),
 }
 
 /// A struct, as little of it as is needed.
 #[derive(Debug, Clone, Copy)]
 struct Node {
     clock: u32,
+    len: u32,
     /// Offset in the input, for faults. Inputs are far below 4 GiB.
     at: u32,
     /// Its first reference in `Graph::refs`.
     first_ref: u32,
+    /// Where the row of its client's items begins that follow each other in clocks and in the list alike, and so
+    /// may be joined into one struct; below the section's first clock when it begins outside.
+    row: u32,
     kind: Kind,
     stands: Stands,
     /// Which references follow, in this order.
@@ -40,8 +44,8 @@ struct Node {
 pub(super) struct Placed {
     /// See [`super::UpdateScan::deps`].
     pub(super) deps: Vec<(u64, u32)>,
-    /// See [`super::UpdateScan::unplaced_maps`].
-    pub(super) unplaced_maps: Vec<(u64, u32)>,
+    /// See [`super::UpdateScan::outside`].
+    pub(super) outside: Vec<Outside>,
 }
 
 /// All structs of an update, in the order of the bytes.
@@ -52,17 +56,6 @@ pub(super) struct Graph {
     firsts: Vec<usize>,
     /// The client of the newest node; a change of client is a change of section.
     client: Option<u64>,
-}
-
-/// One client's part of `Graph::nodes` while it is being integrated.
-struct Section {
-    range: ClientRange,
-    /// Next node to integrate, and the end of the section.
-    next: usize,
-    end: usize,
-    first: usize,
-    /// Waits for another section further up the stack.
-    waiting: bool,
 }
 
 impl Graph {
@@ -92,16 +85,24 @@ impl Graph {
             Place::Component(parent) => (Stands::Component, Some(parent)),
             Place::Inherited => (Stands::Nowhere, None),
         };
-        if self.client != Some(item.id.client) {
+        let first = self.client != Some(item.id.client);
+        if first {
             self.client = Some(item.id.client);
             self.firsts.push(self.nodes.len());
         }
+        let row = match (item.origin, self.nodes.last()) {
+            (Some(origin), Some(before)) if origin.next() == item.id && !first => before.row,
+            (Some(origin), _) if origin.next() == item.id => origin.clock,
+            _ => item.id.clock,
+        };
         self.refs
             .extend(item.origin.into_iter().chain(item.right_origin).chain(parent));
         self.nodes.push(Node {
             clock: item.id.clock,
+            len: item.len,
             at: u32::try_from(item.at).unwrap_or(u32::MAX),
             first_ref,
+            row,
             kind: item.kind,
             stands,
             has_origin: item.origin.is_some(),
@@ -113,8 +114,16 @@ impl Graph {
 
     /// Integrates on paper, in the order an engine must: a struct after what it points at, a client's structs one
     /// after the other. Finds cycles, bad parents and misplaced content.
-    pub(super) fn place(mut self, clients: &[ClientRange]) -> Result<Placed, Fault> {
-        let mut placing = Placing::new(clients, &self.firsts, self.nodes.len());
+    ///
+    /// `deleted` is what the update deletes, sorted; `known` is the next clock of each client that the receiver
+    /// has: what it has already is not integrated again, and counts as outside.
+    pub(super) fn place(
+        mut self,
+        clients: &[ClientRange],
+        deleted: &[ClientRange],
+        known: &dyn Fn(u64) -> u32,
+    ) -> Result<Placed, Fault> {
+        let mut placing = Placing::new(clients, &self.firsts, self.nodes.len(), known);
         let mut stack: Vec<usize> = Vec::new();
         for start in 0..clients.len() {
             stack.push(start);
@@ -132,7 +141,7 @@ impl Graph {
                         stack.push(other);
                     }
                     None => {
-                        self.settle(&mut placing, current, node_at)?;
+                        self.settle(&mut placing, current, node_at, deleted)?;
                         placing.advance(current);
                         // Someone waits below: look whether this was enough, before going on.
                         if stack.len() > 1 {
@@ -146,7 +155,7 @@ impl Graph {
         merge_highest(&mut deps);
         Ok(Placed {
             deps,
-            unplaced_maps: placing.unplaced_maps,
+            outside: placing.outside,
         })
     }
 
@@ -173,13 +182,31 @@ impl Graph {
         })
     }
 
+    /// True when a struct of several values may stand here, in this map or array.
+    pub(super) fn has_runs(&self) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| node.kind == Kind::Any && node.len > 1)
+    }
+
     /// Decides where a node stands, and whether its content may stand there.
-    fn settle(&mut self, placing: &mut Placing, current: usize, node_at: usize) -> Result<(), Fault> {
+    fn settle(
+        &mut self,
+        placing: &mut Placing,
+        current: usize,
+        node_at: usize,
+        deleted: &[ClientRange],
+    ) -> Result<(), Fault> {
         let Some(&node) = self.nodes.get(node_at) else {
             return Ok(());
         };
-        let mut inherited = None;
-        let mut parent_ok = true;
+        let Some(range) = placing.range(current) else {
+            return Ok(());
+        };
+        if node.clock.saturating_add(node.len) <= placing.known(current) {
+            return Ok(());
+        }
+        let mut sides = [None, None];
         for (index, id) in self.refs_of(&node).iter().enumerate() {
             let target = placing.node_of(*id, &self.nodes);
             if target.is_none() {
@@ -187,28 +214,53 @@ impl Graph {
             }
             if node.has_parent {
                 // A deleted or collected parent is gone with all it held; any other must be an entity.
-                parent_ok = target.is_none_or(|parent| parent.kind != Kind::Any);
-            } else if index == 0 {
-                // Both engines take the left origin's place, else the right one's.
-                inherited = Some(target.map_or(Stands::Outside, |origin| origin.stands));
+                if target.is_some_and(|parent| parent.kind == Kind::Any) {
+                    return Err(self.fault(FaultCode::BadParent, node_at));
+                }
+                if target.is_none() {
+                    placing.must(*id, Must::BeEntity);
+                }
+            } else if let Some(side) = sides.get_mut(index) {
+                *side = Some(target.map_or(Stands::Outside(*id), |origin| origin.stands));
             }
         }
-        if !parent_ok {
-            return Err(self.fault(FaultCode::BadParent, node_at));
+        if let (true, true, &[left, right]) = (node.has_origin, node.has_right_origin, self.refs_of(&node)) {
+            self.apart(placing, node_at, left, right)?;
         }
-        let stands = inherited.unwrap_or(node.stands);
-        // Only maps are held to an inherited place: nested, they cost a stack frame per level. A value that got to
-        // stand among entities is skipped by every reader, and refusing it here, where its origin happens to be in
-        // the same update, would let one hostile client lock out everybody who resends a state that holds it.
-        let fits = node.kind != Kind::Map || !matches!(stands, Stands::Component | Stands::Stroke);
-        if !fits {
-            return Err(self.fault(FaultCode::Misplaced, node_at));
+        let sides = match sides {
+            [None, None] => [Some(node.stands), None],
+            sides => sides,
+        };
+        // Several values of one key are what an engine keeps of replaced ones, all deleted. Alive, the earlier ones
+        // would be in no map: yrs then frees the map without them, and they point at freed memory.
+        let run = node.kind == Kind::Any && node.len > 1 && !covered(deleted, range.client, &node);
+        // No engine gives an item of a map a right origin. With one in a map and one in an array, or one that is
+        // collected, engines take the place from one side and the key from the other, and not the same.
+        let in_array = run || node.has_right_origin;
+        for side in sides.into_iter().flatten() {
+            // A nested map costs a stack frame per level. A single value that got to stand among entities is skipped
+            // by every reader; refused here, where its origin happens to be in the same update, it would let one
+            // hostile client lock out everybody who resends a state that holds it.
+            let fits = match side {
+                Stands::Entity => !in_array,
+                Stands::Component => !in_array && node.kind != Kind::Map,
+                Stands::Stroke => node.kind != Kind::Map,
+                Stands::Nowhere => !node.has_right_origin,
+                Stands::Outside(_) => true,
+            };
+            if !fits {
+                return Err(self.fault(FaultCode::Misplaced, node_at));
+            }
+            if let Stands::Outside(id) = side {
+                if node.kind == Kind::Map {
+                    placing.must(id, Must::StandInEntities);
+                }
+                if in_array {
+                    placing.must(id, Must::StandInArray);
+                }
+            }
         }
-        if stands == Stands::Outside && node.kind == Kind::Map {
-            placing
-                .unplaced_maps
-                .extend(placing.client_of(current).map(|client| (client, node.clock)));
-        }
+        let stands = sides.into_iter().flatten().next().unwrap_or(Stands::Nowhere);
         if let Some(node) = self.nodes.get_mut(node_at) {
             node.stands = stands;
         }
@@ -216,125 +268,38 @@ impl Graph {
     }
 }
 
-/// The state of integrating on paper.
-struct Placing {
-    sections: Vec<Section>,
-    /// Sorted by client; empty while there are few sections.
-    index: Vec<(u64, usize)>,
-    deps: Vec<(u64, u32)>,
-    unplaced_maps: Vec<(u64, u32)>,
-}
-
-impl Placing {
-    fn new(clients: &[ClientRange], firsts: &[usize], nodes: usize) -> Placing {
-        let ends = firsts.iter().copied().skip(1).chain([nodes]);
-        let sections = clients
-            .iter()
-            .zip(firsts.iter().copied().zip(ends))
-            .map(|(range, (first, end))| Section {
-                range: *range,
-                next: first,
-                end,
-                first,
-                waiting: false,
-            })
-            .collect();
-        let mut index = Vec::new();
-        if clients.len() > LINEAR_MAX {
-            index.extend(clients.iter().enumerate().map(|(at, range)| (range.client, at)));
-            index.sort_unstable();
+impl Graph {
+    /// A right origin that stands before the left one, in one row with it: an engine that has the row as one struct
+    /// and cuts it there puts the item in front, one that has it in pieces behind.
+    fn apart(&self, placing: &mut Placing, node_at: usize, left: Id, right: Id) -> Result<(), Fault> {
+        if left.client != right.client || right.clock > left.clock {
+            return Ok(());
         }
-        Placing {
-            sections,
-            index,
-            deps: Vec::new(),
-            unplaced_maps: Vec::new(),
-        }
-    }
-
-    fn next_of(&self, section: usize) -> Option<usize> {
-        self.sections
-            .get(section)
-            .filter(|s| s.next < s.end)
-            .map(|s| s.next)
-    }
-
-    fn client_of(&self, section: usize) -> Option<u64> {
-        self.sections.get(section).map(|section| section.range.client)
-    }
-
-    fn advance(&mut self, section: usize) {
-        if let Some(section) = self.sections.get_mut(section) {
-            section.next += 1;
-        }
-    }
-
-    fn wait(&mut self, section: usize) {
-        if let Some(section) = self.sections.get_mut(section) {
-            section.waiting = true;
-        }
-    }
-
-    /// Leaves the section on top; the one below is no longer waiting.
-    fn go_back(&mut self, stack: &mut Vec<usize>) {
-        stack.pop();
-        if let Some(below) = stack.last().and_then(|&below| self.sections.get_mut(below)) {
-            below.waiting = false;
-        }
-    }
-
-    fn is_waiting(&self, section: usize) -> bool {
-        self.sections.get(section).is_some_and(|s| s.waiting)
-    }
-
-    /// True when this clock of the section is still to be integrated.
-    fn is_open(&self, section: usize, nodes: &[Node], clock: u32) -> bool {
-        let Some(section) = self.sections.get(section) else {
-            return false;
+        let end = match placing.node_of(left, &self.nodes) {
+            None => left,
+            Some(node) => {
+                let start = placing.start_of(left);
+                if node.row >= start && right.clock < node.row {
+                    return Ok(());
+                }
+                let clock = start.saturating_sub(1);
+                Id {
+                    client: left.client,
+                    clock,
+                }
+            }
         };
-        section.next < section.end && nodes.get(section.next).is_some_and(|next| clock >= next.clock)
-    }
-
-    /// The section that carries this operation, if the update does.
-    fn section_of(&self, id: Id) -> Option<usize> {
-        let at = if self.index.is_empty() {
-            self.sections
-                .iter()
-                .position(|section| section.range.client == id.client)?
-        } else {
-            let found = self
-                .index
-                .binary_search_by_key(&id.client, |entry| entry.0)
-                .ok()?;
-            self.index.get(found)?.1
-        };
-        let range = self.sections.get(at)?.range;
-        (range.start..range.end).contains(&id.clock).then_some(at)
-    }
-
-    fn node_of<'a>(&self, id: Id, nodes: &'a [Node]) -> Option<&'a Node> {
-        let section = self.sections.get(self.section_of(id)?)?;
-        let own = nodes.get(section.first..section.end)?;
-        let after = own.partition_point(|node| node.clock <= id.clock);
-        own.get(after.checked_sub(1)?)
-    }
-
-    /// Notes that this operation must be known already.
-    fn need(&mut self, id: Id) {
-        let end = id.clock.saturating_add(1);
-        match self.deps.last_mut() {
-            Some(last) if last.0 == id.client => last.1 = last.1.max(end),
-            _ => self.deps.push((id.client, end)),
+        if right.clock >= end.clock {
+            return Err(self.fault(FaultCode::Misplaced, node_at));
         }
+        placing.must(end, Must::StandApart(right.clock));
+        Ok(())
     }
 }
 
-/// One entry per client: the highest.
-fn merge_highest(deps: &mut Vec<(u64, u32)>) {
-    if deps.len() > 1 {
-        deps.sort_unstable();
-        deps.reverse();
-        deps.dedup_by_key(|dep| dep.0);
-        deps.reverse();
-    }
+/// True when one range deletes the whole struct; `deleted` is sorted and its neighbours are joined.
+fn covered(deleted: &[ClientRange], client: u64, node: &Node) -> bool {
+    let after = deleted.partition_point(|range| (range.client, range.start) <= (client, node.clock));
+    let range = after.checked_sub(1).and_then(|at| deleted.get(at));
+    range.is_some_and(|range| range.client == client && range.end >= node.clock.saturating_add(node.len))
 }

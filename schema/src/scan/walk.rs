@@ -29,6 +29,16 @@ pub(super) struct Id {
     pub(super) clock: u32,
 }
 
+impl Id {
+    /// The operation after this one.
+    pub(super) fn next(self) -> Id {
+        Id {
+            client: self.client,
+            clock: self.clock.saturating_add(1),
+        }
+    }
+}
+
 /// The content kinds Thexr takes; the numbers are Yjs's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -57,6 +67,8 @@ pub(super) struct Struct<'a> {
     pub(super) len: u32,
     pub(super) kind: Kind,
     pub(super) place: Place,
+    /// The root it names.
+    pub(super) root: Option<&'a str>,
     pub(super) origin: Option<Id>,
     pub(super) right_origin: Option<Id>,
     /// Where it starts in the input.
@@ -171,6 +183,7 @@ fn read_struct<'a>(reader: &mut Reader<'a>, own: Id) -> Result<Struct<'a>, Fault
         len: 1,
         kind,
         place: Place::Inherited,
+        root: None,
         origin: None,
         right_origin: None,
         at,
@@ -187,7 +200,7 @@ fn read_struct<'a>(reader: &mut Reader<'a>, own: Id) -> Result<Struct<'a>, Fault
         item.right_origin = Some(earlier(id(reader)?, own, at)?);
     }
     if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
-        item.place = place(reader, info & HAS_KEY != 0, own)?;
+        (item.place, item.root) = place(reader, info & HAS_KEY != 0, own)?;
     }
     content(reader, &mut item)?;
     fits(&item)?;
@@ -217,7 +230,7 @@ fn run(reader: &mut Reader<'_>) -> Result<u32, Fault> {
 }
 
 /// Reads the parent and the key of an item that has no origin to inherit them from.
-fn place(reader: &mut Reader<'_>, has_key: bool, own: Id) -> Result<Place, Fault> {
+fn place<'a>(reader: &mut Reader<'a>, has_key: bool, own: Id) -> Result<(Place, Option<&'a str>), Fault> {
     let at = reader.pos();
     let named = match reader.var_u64()? {
         0 => false,
@@ -225,14 +238,12 @@ fn place(reader: &mut Reader<'_>, has_key: bool, own: Id) -> Result<Place, Fault
         _ => return Err(Fault::new(FaultCode::OutOfRange, at)),
     };
     let at = reader.pos();
-    let place = if !named {
-        Place::Component(earlier(id(reader)?, own, at)?)
-    } else {
-        match reader.str()? {
-            ENTITIES => Place::Entity,
-            root if root.strip_prefix(STROKES).is_some_and(EntityId::is_valid) => Place::Stroke,
-            _ => return Err(Fault::new(FaultCode::BadRoot, at)),
-        }
+    let root = if named { Some(reader.str()?) } else { None };
+    let place = match root {
+        None => Place::Component(earlier(id(reader)?, own, at)?),
+        Some(ENTITIES) => Place::Entity,
+        Some(root) if root.strip_prefix(STROKES).is_some_and(EntityId::is_valid) => Place::Stroke,
+        Some(_) => return Err(Fault::new(FaultCode::BadRoot, at)),
     };
     let at = reader.pos();
     let key = if has_key { Some(reader.str()?) } else { None };
@@ -243,7 +254,7 @@ fn place(reader: &mut Reader<'_>, has_key: bool, own: Id) -> Result<Place, Fault
         }
         (Place::Stroke, Some(_)) => Err(Fault::new(FaultCode::UnexpectedKey, at)),
         (Place::Entity | Place::Component(_), None) => Err(Fault::new(FaultCode::MissingKey, at)),
-        _ => Ok(place),
+        _ => Ok((place, root)),
     }
 }
 

@@ -191,6 +191,7 @@ impl From<Trouble> for Problem {
                 Code::ClientIdReused,
                 format!("{said} Make a new document, copy the content over and send that."),
             ),
+            Trouble::Refused(Refused::Misplaced) => (Code::BadUpdate, said),
             Trouble::Refused(Refused::Broken(why)) => {
                 cause = Some(why);
                 (Code::BadUpdate, "The update cannot be applied.".into())

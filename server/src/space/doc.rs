@@ -4,17 +4,17 @@
 //! document must be dropped and loaded again from rows; it is never repaired in place.
 
 pub mod edit;
+mod place;
 mod sweep;
 pub mod walk;
 
 use bytes::Bytes;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use thexr_schema::Fault;
 use thexr_schema::scan::{self, ClientRange, UpdateScan};
-use yrs::block::{ClientID, ID};
-use yrs::branch::{Branch, BranchID};
+use yrs::block::ClientID;
 use yrs::updates::decoder::Decode;
-use yrs::{Doc, Map, MapRef, Nested, Options, Out, ReadTxn, StateVector, Transact, Update};
+use yrs::{Doc, MapRef, Options, ReadTxn, StateVector, Transact, Update};
 
 /// The root map of entities (design §3).
 pub const ENTITIES: &str = "entities";
@@ -79,6 +79,9 @@ pub enum Refused {
     /// It gives other content to clocks that are known: two writers use one client id.
     #[error("the client id is in use with other content")]
     Reused,
+    /// It puts something where it does not belong, which only this document could tell (SPEC U12).
+    #[error("the update puts something where it does not belong")]
+    Misplaced,
     /// The engine refused what the scanner let pass: drop this document and load it again.
     #[error("the engine refused the update: {0}")]
     Broken(String),
@@ -199,6 +202,9 @@ impl SpaceDoc {
         if scan.deletes.is_empty() && scan.clients.iter().all(|r| r.end <= known(r.client)) {
             return Ok(None);
         }
+        if !self.belongs(update) {
+            return Err(Refused::Misplaced);
+        }
 
         let decoded = Update::decode_v1(&update.bytes).map_err(engine)?;
         let mut txn = self.doc.transact_mut();
@@ -214,9 +220,6 @@ impl SpaceDoc {
             Keep::Effect => Bytes::from(txn.encode_update_v1()),
         };
         drop(txn);
-        if !scan.unplaced_maps.is_empty() && self.misplaced(&scan.unplaced_maps) {
-            return Err(Refused::Broken("a component would become a map".into()));
-        }
         for range in &scan.clients {
             let clock = self.clocks.entry(range.client).or_insert(0);
             *clock = range.end.max(*clock);
@@ -272,23 +275,6 @@ impl SpaceDoc {
         };
         held.keys()
             .any(|&(client, clock)| within(&runs, client, clock) && !within(&deletes, client, clock))
-    }
-
-    /// SPEC U12: maps whose place the bytes alone did not show must be entities (or gone).
-    fn misplaced(&self, maps: &[(u64, u32)]) -> bool {
-        let txn = self.doc.transact();
-        let entities: HashSet<BranchID> = self
-            .entities
-            .iter(&txn)
-            .filter_map(|(_, out)| match out {
-                Out::YMap(map) => Some(AsRef::<Branch>::as_ref(&map).id()),
-                _ => None,
-            })
-            .collect();
-        maps.iter().any(|&(client, clock)| {
-            let id = ID::new(ClientID::new(client), clock);
-            Nested::<MapRef>::new(id).get(&txn).is_some() && !entities.contains(&BranchID::Nested(id))
-        })
     }
 
     fn changed(&mut self, bytes: usize, grows: bool) {

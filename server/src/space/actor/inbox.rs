@@ -92,6 +92,10 @@ impl Actor {
                 self.context.metrics.update("refused");
                 self.fanout.close(from, close::CLIENT_ID_REUSED);
             }
+            Ok(Err(Refused::Misplaced)) => {
+                self.context.metrics.update("refused");
+                self.fanout.close(from, close::BAD_MESSAGE);
+            }
             Ok(Err(Refused::Broken(why))) => return Some(Exit::Broken(Some(from), why)),
             Err(_) => {
                 self.context.metrics.engine_panics.inc();
