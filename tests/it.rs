@@ -15,6 +15,8 @@ mod hostile;
 mod limits;
 #[path = "it/members.rs"]
 mod members;
+#[path = "it/mutation.rs"]
+mod mutation;
 #[path = "it/sync.rs"]
 mod sync;
 #[path = "it/tidy.rs"]

@@ -176,10 +176,16 @@ async fn a_dry_run_changes_nothing() {
     assert_eq!((rows.head(SPACE).await, rows.events(SPACE).await), (head, events));
     assert!(rows.snapshots(SPACE).await.is_empty());
     let real = server.compact(SPACE, false).await;
-    assert_eq!((estimate.covered_seq, &estimate.hash), (real.covered_seq, &real.hash));
+    assert_eq!(
+        (estimate.covered_seq, &estimate.hash),
+        (real.covered_seq, &real.hash)
+    );
     // The keys of objects are encoded in any order.
     let (estimated, stored) = (estimate.snapshot_bytes_after, real.snapshot_bytes_after);
-    assert!(estimated.abs_diff(stored) < stored / 5, "{estimated} estimated, {stored} stored");
+    assert!(
+        estimated.abs_diff(stored) < stored / 5,
+        "{estimated} estimated, {stored} stored"
+    );
 }
 
 /// Design §8: without edits since the last one there is nothing to do, and nothing is done.
