@@ -5,6 +5,8 @@
 mod compaction;
 #[path = "it/convergence.rs"]
 mod convergence;
+#[path = "it/differential.rs"]
+mod differential;
 #[path = "it/handshake.rs"]
 mod handshake;
 #[path = "it/harness.rs"]

@@ -6,6 +6,7 @@ pub mod corpus;
 pub mod fixtures;
 pub mod http;
 pub mod mutation;
+pub mod node;
 pub mod plan;
 pub mod process;
 pub mod proxy;

@@ -13,6 +13,7 @@ use thexr::config::{Config, Secret};
 use thexr::space::doc::SpaceDoc;
 use thexr::space::{SpaceHandle, Trouble};
 use thexr::spaces::Spaces;
+use thexr::store::OpenError;
 use thexr_schema::api::CompactResult;
 use thexr_schema::ids::SpaceId;
 use tokio::net::TcpListener;
@@ -87,7 +88,14 @@ impl Server {
                 let listener =
                     eventually("binding", async || TcpListener::bind(config.listen).await.ok()).await;
                 let addr = listener.local_addr().expect("an address");
-                let (app, writers) = thexr::open(config, token).await.expect("the database opens");
+                // A process that another test is just starting holds a copy of our old lock until it runs.
+                let opened = eventually("the old lock is free", async || {
+                    match thexr::open(config.clone(), token.clone()).await {
+                        Err(OpenError::Locked(_)) => None,
+                        opened => Some(opened.expect("the database opens")),
+                    }
+                });
+                let (app, writers) = opened.await;
                 let _ = started.send((addr, app.spaces.clone(), handle));
                 thexr::run(app, writers, listener).await;
             });
