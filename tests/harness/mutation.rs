@@ -88,7 +88,7 @@ thread_local! {
 /// Tries updates from number `first` on, `count` in all, on `threads` threads.
 ///
 /// # Panics
-/// Aborts the process with the case printed when one takes longer than [`CASE_MAX`].
+/// Aborts the process with the case printed when one takes longer than `CASE_MAX`.
 pub fn run(seed: u64, first: u64, count: u64, threads: usize) -> Tally {
     let bases = Arc::new(corpus::bases());
     let next = Arc::new(AtomicU64::new(first));
