@@ -48,6 +48,11 @@ impl SpaceDoc {
         let txn = self.doc.transact();
         let mut agree = true;
         let _ = scan::visit_straddlers(&update.bytes, known, |(client, clock), claim| {
+            // What we have was put in place by what we had then.
+            let had = match claim {
+                Claim::Like(client, clock) | Claim::In(client, clock) => clock < known(client),
+                Claim::Root(_) => true,
+            };
             let claimed = match claim {
                 Claim::Root(name) => Some(BranchID::Root(name.into())),
                 Claim::Like(client, clock) => branch_of(&txn, id(client, clock)),
@@ -58,7 +63,7 @@ impl SpaceDoc {
                     lives.then_some(BranchID::Nested(parent))
                 }
             };
-            agree &= branch_of(&txn, id(client, clock)) == claimed;
+            agree &= had && branch_of(&txn, id(client, clock)) == claimed;
         });
         agree
     }
