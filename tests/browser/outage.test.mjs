@@ -67,12 +67,17 @@ test('the server is killed in the middle of edits and comes back: both people an
   await draw(people[0], 0.2)
   await hasStrokes(people[1], 1)
 
-  // Forty strokes each, one a frame, and the server dies when some of them are out.
+  // Forty strokes each, one a frame. The server dies when some of them are out, and the last fifteen come after that.
   const drawing = people.map((page) =>
     page.evaluate(async () => {
-      const board = window.thexr.space.board('board')
+      const { space } = window.thexr
+      const board = space.board('board')
+      const lost = new Promise((resolve) =>
+        space.on('status', ({ state }) => state !== 'online' && resolve()),
+      )
       const ids = []
       for (let n = 0; n < 40; n++) {
+        if (n === 25) await lost
         const pen = board.begin({ color: '#1d2129', size: 4 })
         for (let x = 0; x < 20; x++) pen.append(x * 10, n * 5)
         ids.push(pen.end().id)
