@@ -142,13 +142,13 @@ export function StatusStrip({ space, storageFailed, ready }: StripProps) {
     status.state === 'offline' && status.cause === 'token'
       ? 'No access token'
       : status.state === 'offline' && status.cause === 'server'
-        ? 'The server is busy'
+        ? 'The server is away'
         : 'Offline'
   return (
     <section class="strips" aria-label="Trouble">
       {lost && (
         <div class="strip" data-testid="offline">
-          <span>{[why, kept, wait > 0 ? `retry in ${wait} s` : ''].filter(Boolean).join(', ')}</span>
+          <span>{[why, kept, wait > 0 ? `retry in ${wait}\u00a0s` : ''].filter(Boolean).join(', ')}</span>
           <button class="link" data-testid="retry-now" onClick={() => space.reconnect()}>
             Retry now
           </button>
