@@ -49,7 +49,7 @@ pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// A connection that sent nothing (not even a pong) for this long is closed.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long a close handshake may take.
-pub const CLOSE_WAIT: Duration = Duration::from_secs(2);
+pub const CLOSE_WAIT: Duration = Duration::from_secs(5);
 /// Updates resent by one connection with a gap before it is closed with 4509.
 pub const GAPS_MAX: u32 = 8;
 /// SyncStep1 a connection may send in [`SYNC_WINDOW`]; more = 4529. Each may be answered by the whole document.

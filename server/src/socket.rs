@@ -106,13 +106,13 @@ pub async fn run(app: App, id: SpaceId, stream: TcpStream, early: bytes::Bytes) 
         Ok(()) => connection.serve(&app.stop).await,
         Err(end) => end,
     };
+    if matches!(&end, End::Ours(code, _) if *code == close::SLOW_CONSUMER.code) {
+        app.metrics.limit("out_queue");
+    }
     // Leave first: the space must not go on filling lanes that nobody drains.
     space.leave(conn).await;
     let code = connection.finish(end).await;
     app.metrics.closed(code);
-    if code == close::SLOW_CONSUMER.code {
-        app.metrics.limit("out_queue");
-    }
     app.metrics.connections.dec();
     tracing::debug!(conn = conn.0, space.id = %id, code, "closed");
 }
