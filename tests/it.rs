@@ -5,6 +5,8 @@
 mod compaction;
 #[path = "it/convergence.rs"]
 mod convergence;
+#[path = "it/cuts.rs"]
+mod cuts;
 #[path = "it/differential.rs"]
 mod differential;
 #[path = "it/handshake.rs"]

@@ -1,9 +1,8 @@
 //! A TCP proxy that cuts, stalls and delays.
 
-use crate::eventually;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,14 +19,13 @@ pub struct Proxy {
 }
 
 struct Rules {
-    target: std::sync::Mutex<SocketAddr>,
+    target: SocketAddr,
     /// Cancelled to cut every connection of today.
     cut: watch::Sender<CancellationToken>,
     stalled: watch::Sender<bool>,
     delay: watch::Sender<Duration>,
     /// Bytes towards the server until the connection is cut; `usize::MAX` = never.
     budget: AtomicUsize,
-    refuse: AtomicBool,
 }
 
 impl Proxy {
@@ -36,12 +34,11 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         let rules = Arc::new(Rules {
-            target: std::sync::Mutex::new(target),
+            target,
             cut: watch::Sender::new(CancellationToken::new()),
             stalled: watch::Sender::new(false),
             delay: watch::Sender::new(Duration::ZERO),
             budget: AtomicUsize::new(usize::MAX),
-            refuse: AtomicBool::new(false),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, rules.clone()));
@@ -57,11 +54,6 @@ impl Proxy {
         self.addr
     }
 
-    /// Sends later connections to another address: the server has moved.
-    pub fn retarget(&self, target: SocketAddr) {
-        *self.rules.target.lock().expect("not poisoned") = target;
-    }
-
     /// Cuts every connection, in the middle of whatever they were saying.
     pub fn cut(&self) {
         self.rules.cut.send_replace(CancellationToken::new()).cancel();
@@ -70,19 +62,6 @@ impl Proxy {
     /// Cuts the connection that is first to send `bytes` more bytes to the server.
     pub fn cut_after(&self, bytes: usize) {
         self.rules.budget.store(bytes, Ordering::SeqCst);
-    }
-
-    /// Waits until the cut of [`Proxy::cut_after`] has happened.
-    pub async fn has_cut(&self) {
-        eventually("the cut", async || {
-            (self.rules.budget.load(Ordering::SeqCst) == usize::MAX).then_some(())
-        })
-        .await;
-    }
-
-    /// Hangs up on new connections while true.
-    pub fn refuse(&self, on: bool) {
-        self.rules.refuse.store(on, Ordering::SeqCst);
     }
 
     /// Moves nothing while true; connections stay open.
@@ -99,13 +78,9 @@ impl Proxy {
 async fn accept(listener: TcpListener, rules: Arc<Rules>) {
     let mut tasks = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        if rules.refuse.load(Ordering::SeqCst) {
-            continue;
-        }
         let rules = rules.clone();
         tasks.spawn(async move {
-            let target = *rules.target.lock().expect("not poisoned");
-            let Ok(server) = TcpStream::connect(target).await else {
+            let Ok(server) = TcpStream::connect(rules.target).await else {
                 return;
             };
             for stream in [&client, &server] {
