@@ -224,8 +224,18 @@ impl Graph {
                 *side = Some(target.map_or(Stands::Outside(*id), |origin| origin.stands));
             }
         }
-        if let (true, true, &[left, right]) = (node.has_origin, node.has_right_origin, self.refs_of(&node)) {
-            self.apart(placing, node_at, left, right)?;
+        // Of a struct that the receiver has in part the rest goes behind that part, whatever its own left origin.
+        let known = placing.known(current);
+        let cut = (node.clock < known).then(|| Id {
+            client: range.client,
+            clock: known.saturating_sub(1),
+        });
+        if node.has_right_origin {
+            let refs = self.refs_of(&node);
+            let left = cut.or_else(|| refs.first().copied().filter(|_| node.has_origin));
+            if let (Some(left), Some(&right)) = (left, refs.last()) {
+                self.apart(placing, node_at, left, right)?;
+            }
         }
         let sides = match sides {
             [None, None] => [Some(node.stands), None],

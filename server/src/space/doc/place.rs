@@ -244,6 +244,10 @@ mod tests {
                 update(2, 0, &[linked(8, Some((1, 3)), Some((1, 2)), ONE)]),
             ),
             (
+                "a run that goes on before itself",
+                update(1, 3, &[linked(8, None, Some((1, 2)), THREE)]),
+            ),
+            (
                 "a run that goes on elsewhere",
                 update(1, 3, &[rooted(8, "strokes:f", "", THREE)]),
             ),
