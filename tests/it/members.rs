@@ -106,6 +106,8 @@ async fn a_slow_reader_is_told_why() {
     let mut slow = RawSocket::handshake_bytes(server.addr(), head.as_bytes(), Some(4096))
         .await
         .socket;
+    slow.message(&frame::sync_step1(&[0])).await;
+    slow.message_with(&[0, 1]).await;
     let writer = Client::connect(server.addr(), "hall").await;
     let text = "x".repeat(400_000);
     let hits = "thexr_limit_hits_total{limit=\"out_queue\"}";

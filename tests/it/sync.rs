@@ -259,7 +259,8 @@ async fn a_sync_step_2_is_relayed_as_what_was_new_in_it() {
     a.set("box", "big", &json!("x".repeat(10_000)));
     a.saved().await;
     let mut socket = RawSocket::connect(server.addr(), "hall").await;
-    socket.message_with(&[0, 0]).await;
+    socket.message(&frame::sync_step1(&[0])).await;
+    socket.message_with(&[0, 1]).await;
     a.offline().await;
     a.set("box", "name", &json!("new"));
     let all = a.full_update();

@@ -13,6 +13,9 @@ use tokio::time::Instant;
 /// One connection as the space sees it.
 pub(super) struct Receiver {
     pub lanes: Lanes,
+    /// Its first SyncStep1 has been answered. Not before: an update on top of what it lacks would wait inside its
+    /// engine, at a cost that grows with the square of their number, and a yrs client panics on some of them.
+    follows: bool,
     /// It was refused an update and asked for everything it has: its acks wait until that has come.
     pub resync: bool,
     /// The acks that wait for the resync, in order.
@@ -51,6 +54,7 @@ impl Fanout {
     pub fn join(&mut self, conn: ConnId, lanes: Lanes, now: Instant) {
         let receiver = Receiver {
             lanes,
+            follows: false,
             resync: false,
             held_acks: Vec::new(),
             gaps: 0,
@@ -77,9 +81,10 @@ impl Fanout {
         }
     }
 
-    /// Sends a first sync, which may be larger than the lane.
+    /// Sends the answer to a SyncStep1, which may be larger than the lane; from here on the connection gets updates.
     pub fn send_sync(&mut self, conn: ConnId, frame: Bytes) {
-        if let Some(receiver) = self.receivers.get(&conn) {
+        if let Some(receiver) = self.receivers.get_mut(&conn) {
+            receiver.follows = true;
             let _ = receiver.lanes.push_sync(frame);
         }
     }
@@ -98,20 +103,25 @@ impl Fanout {
         }
         let all = all.freeze();
         let mut special: HashMap<ConnId, Vec<Bytes>> = HashMap::new();
-        for author in updates.iter().filter_map(|(author, _)| *author) {
+        let follows = |conn: &ConnId| self.receivers.get(conn).is_some_and(|r| r.follows);
+        for author in updates.iter().filter_map(|(author, _)| *author).filter(follows) {
             special
                 .entry(author)
                 .or_insert_with(|| others(&all, &ends, updates, author));
         }
         for (conn, ack) in acks {
-            let frames = special
-                .entry(*conn)
-                .or_insert_with(|| if all.is_empty() { vec![] } else { vec![all.clone()] });
+            let frames = special.entry(*conn).or_insert_with(|| {
+                if all.is_empty() || !follows(conn) {
+                    vec![]
+                } else {
+                    vec![all.clone()]
+                }
+            });
             frames.push(wire::message(&frame::ack(ack)));
         }
         if !all.is_empty() {
             for (conn, receiver) in &self.receivers {
-                if !special.contains_key(conn) {
+                if receiver.follows && !special.contains_key(conn) {
                     let _ = receiver.lanes.push(all.clone());
                 }
             }
@@ -223,6 +233,8 @@ mod tests {
         let lanes: Vec<Lanes> = conns.iter().map(|_| Lanes::default()).collect();
         for (conn, lanes) in conns.iter().zip(&lanes) {
             fanout.join(*conn, lanes.clone(), Instant::now());
+            fanout.send_sync(*conn, Bytes::new());
+            lanes.drain();
         }
         let updates = [
             (Some(ConnId(1)), Bytes::from_static(b"aa")),
@@ -245,6 +257,23 @@ mod tests {
             got(&lanes[2]),
             [frame(b"aa"), frame(b"b"), frame(b"c"), frame(b"d")].concat()
         );
+    }
+
+    /// SPEC S4.
+    #[test]
+    fn who_has_not_been_synced_gets_acks_and_no_updates() {
+        let mut fanout = Fanout::default();
+        let (conn, lanes) = (ConnId(1), Lanes::default());
+        fanout.join(conn, lanes.clone(), Instant::now());
+        let updates = [
+            (Some(conn), Bytes::from_static(b"a")),
+            (None, Bytes::from_static(b"b")),
+        ];
+        fanout.relay(&updates, &[(conn, Bytes::from_static(&[7]))]);
+        assert_eq!(got(&lanes), wire::message(&frame::ack(&[7])).to_vec());
+        fanout.send_sync(conn, Bytes::new());
+        fanout.relay(&updates, &[]);
+        assert_eq!(got(&lanes), wire::message(&frame::update(b"b")).to_vec());
     }
 
     #[test]
