@@ -77,8 +77,14 @@ pub fn fold(repetitions: &[Vec<Row>]) -> Result<Vec<Row>> {
         let mut out = Row(Map::new());
         let mut spread = None;
         for (key, value) in &row.0 {
-            if let Value::String(text) = value {
-                out = out.text(key, text);
+            if value.is_string() {
+                // What some repetitions say otherwise (a limit that was hit) must not get lost.
+                let mut texts: Vec<&str> = repetitions
+                    .iter()
+                    .filter_map(|rows| rows[i].0.get(key)?.as_str())
+                    .collect();
+                texts.dedup();
+                out = out.text(key, &texts.join(", "));
                 continue;
             }
             let values: Vec<f64> = repetitions.iter().filter_map(|rows| rows[i].get(key)).collect();

@@ -1,6 +1,11 @@
 //! A WebSocket client at the level of bytes: cheap enough that one core can be hundreds of people.
 
+mod frames;
+
+pub use frames::{Frame, Frames};
+
 use anyhow::{Context, Result, bail};
+use frames::KEEP_BYTES;
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -8,12 +13,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use thexr_schema::frame::{Message, Messages};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// Longest any answer is waited for; longer means broken.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(120);
-/// How much of a message is kept unless more is asked for: enough to read a stamp.
-const KEEP_BYTES: usize = 1 << 10;
 const SCRATCH_BYTES: usize = 256 << 10;
 const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
@@ -22,117 +25,6 @@ const PONG: u8 = 10;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
-}
-
-/// A frame whose last byte has come.
-pub struct Frame<'a> {
-    /// Its opcode.
-    pub op: u8,
-    /// The first bytes of its payload, or all of them.
-    pub head: &'a [u8],
-    /// Length of the whole payload.
-    pub len: usize,
-}
-
-/// A frame that is too long to keep.
-struct Long {
-    op: u8,
-    head: Vec<u8>,
-    len: usize,
-    left: usize,
-}
-
-/// Cuts what a server sends into frames.
-pub struct Frames {
-    keep: usize,
-    partial: Vec<u8>,
-    long: Option<Long>,
-}
-
-impl Frames {
-    /// Keeps at most `keep` bytes of a payload.
-    pub fn new(keep: usize) -> Self {
-        Self {
-            keep,
-            partial: Vec::new(),
-            long: None,
-        }
-    }
-
-    /// Takes in bytes; calls `each` for every frame they complete.
-    pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(Frame<'_>)) {
-        if self.partial.is_empty() {
-            let used = self.frames(bytes, &mut each);
-            self.partial.extend_from_slice(&bytes[used..]);
-            return;
-        }
-        let mut joined = std::mem::take(&mut self.partial);
-        joined.extend_from_slice(bytes);
-        let used = self.frames(&joined, &mut each);
-        joined.drain(..used);
-        self.partial = joined;
-    }
-
-    fn frames(&mut self, bytes: &[u8], each: &mut impl FnMut(Frame<'_>)) -> usize {
-        let mut used = 0;
-        loop {
-            let rest = &bytes[used..];
-            if let Some(mut long) = self.long.take() {
-                let taken = long.left.min(rest.len());
-                used += taken;
-                long.left -= taken;
-                let missing = self.keep.saturating_sub(long.head.len());
-                long.head.extend_from_slice(&rest[..taken.min(missing)]);
-                if long.left > 0 {
-                    self.long = Some(long);
-                    return used;
-                }
-                let Long { op, head, len, .. } = &long;
-                each(Frame {
-                    op: *op,
-                    head,
-                    len: *len,
-                });
-                continue;
-            }
-            let Some((op, start, len)) = header(rest) else {
-                return used;
-            };
-            match rest.get(start..start + len) {
-                Some(payload) => {
-                    used += start + len;
-                    each(Frame {
-                        op,
-                        head: payload,
-                        len,
-                    });
-                }
-                None if len > KEEP_BYTES => {
-                    used += start;
-                    let head = Vec::with_capacity(len.min(self.keep));
-                    self.long = Some(Long {
-                        op,
-                        head,
-                        len,
-                        left: len,
-                    });
-                }
-                None => return used,
-            }
-        }
-    }
-}
-
-/// Opcode, where the payload begins, and its length; servers do not mask.
-fn header(bytes: &[u8]) -> Option<(u8, usize, usize)> {
-    let (first, second) = (*bytes.first()?, *bytes.get(1)?);
-    let rest = &bytes[2..];
-    let (start, len) = match second & 0x7F {
-        126 => (4, u16::from_be_bytes(*rest.first_chunk()?) as usize),
-        127 => (10, u64::from_be_bytes(*rest.first_chunk()?) as usize),
-        len => (2, len as usize),
-    };
-    Some((first & 0x0F, start, len))
 }
 
 /// Appends a client's frame. The mask is zero, which every server must take and which costs nothing here.
@@ -170,6 +62,29 @@ pub async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// What to connect to, and how.
+pub struct Target<'a> {
+    /// Path and query.
+    pub path: &'a str,
+    /// The subprotocol to offer.
+    pub protocol: Option<&'a str>,
+    /// How much of a message is kept.
+    pub keep: usize,
+    /// Receive buffer in the kernel; none = as the kernel likes.
+    pub receive_bytes: Option<u32>,
+}
+
+impl Default for Target<'_> {
+    fn default() -> Self {
+        Self {
+            path: "/",
+            protocol: None,
+            keep: KEEP_BYTES,
+            receive_bytes: None,
+        }
+    }
+}
+
 /// One connection.
 pub struct Socket {
     /// Shared with whoever writes on it while it is being read.
@@ -180,18 +95,40 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Connects and upgrades.
+    /// Connects to a space's document and upgrades.
     pub async fn connect(addr: SocketAddr, space: &str) -> Result<Self> {
         Self::keeping(addr, space, KEEP_BYTES).await
     }
 
     /// The same, keeping up to `keep` bytes of each message.
     pub async fn keeping(addr: SocketAddr, space: &str, keep: usize) -> Result<Self> {
-        let mut stream = TcpStream::connect(addr).await.context("connecting")?;
+        let path = format!("/sync/{space}");
+        Self::open(
+            addr,
+            &Target {
+                path: &path,
+                keep,
+                ..Target::default()
+            },
+        )
+        .await
+    }
+
+    /// Connects to this target and upgrades.
+    pub async fn open(addr: SocketAddr, target: &Target<'_>) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(bytes) = target.receive_bytes {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        let mut stream = socket.connect(addr).await.context("connecting")?;
         stream.set_nodelay(true)?;
+        let protocol = target.protocol.map_or(String::new(), |name| {
+            format!("Sec-WebSocket-Protocol: {name}\r\n")
+        });
         let request = format!(
-            "GET /sync/{space} HTTP/1.1\r\nHost: {addr}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhleHItYmVuY2gtc29ja2V0\r\n\r\n"
+            "GET {} HTTP/1.1\r\nHost: {addr}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{protocol}\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhleHItYmVuY2gtc29ja2V0\r\n\r\n",
+            target.path
         );
         stream.write_all(request.as_bytes()).await?;
         let mut head = Vec::with_capacity(512);
@@ -211,7 +148,7 @@ impl Socket {
         }
         Ok(Self {
             stream: Rc::new(stream),
-            frames: Frames::new(keep),
+            frames: Frames::new(target.keep),
             early: head.split_off(end),
         })
     }
@@ -225,7 +162,12 @@ impl Socket {
 
     /// Waits for bytes and calls `each` for every message they complete. Answers pings. Ends with an error when the
     /// connection does.
-    pub async fn read(&mut self, mut each: impl FnMut(Frame<'_>)) -> Result<()> {
+    pub async fn read(&mut self, each: impl FnMut(Frame<'_>)) -> Result<()> {
+        self.read_at_most(SCRATCH_BYTES, each).await.map(drop)
+    }
+
+    /// The same, taking at most so many bytes off the kernel; gives how many it took.
+    pub async fn read_at_most(&mut self, bytes_max: usize, mut each: impl FnMut(Frame<'_>)) -> Result<usize> {
         if self.early.is_empty() {
             self.stream.readable().await?;
         }
@@ -242,26 +184,30 @@ impl Socket {
                 _ => {}
             });
         };
-        if early.is_empty() {
-            SCRATCH.with_borrow_mut(|scratch| match stream.try_read(scratch) {
-                Ok(0) => bail!("the server closed the connection"),
-                Ok(n) => {
-                    take_in(&scratch[..n]);
-                    Ok(())
+        let taken = if early.is_empty() {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let room = bytes_max.min(scratch.len());
+                match stream.try_read(&mut scratch[..room]) {
+                    Ok(0) => bail!("the server closed the connection"),
+                    Ok(n) => {
+                        take_in(&scratch[..n]);
+                        Ok(n)
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+                    Err(error) => Err(error.into()),
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-                Err(error) => Err(error.into()),
-            })?;
+            })?
         } else {
             take_in(&early);
-        }
+            early.len()
+        };
         if let Some(reason) = closed {
             bail!("the server closed the connection: {reason}");
         }
         if !pongs.is_empty() {
             write_all(&self.stream, &pongs).await?;
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// Reads until `find` finds something in a frame.
@@ -312,34 +258,5 @@ pub fn ack<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     match Messages::new(frame.head).next()? {
         Ok(Message::Ack(counter)) => Some(counter),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use thexr::wire;
-
-    #[test]
-    fn frames_are_found_however_the_bytes_come() {
-        let sizes = [0, 5, 125, 126, 1_024, 1_025, 70_000, 3];
-        let stream: Vec<u8> = sizes
-            .iter()
-            .flat_map(|len| wire::message(&vec![*len as u8; *len]).to_vec())
-            .collect();
-        for step in [1, 7, 1_000, stream.len()] {
-            for keep in [16, usize::MAX] {
-                let mut frames = Frames::new(keep);
-                let mut found = Vec::new();
-                for part in stream.chunks(step) {
-                    frames.feed(part, |f| {
-                        assert!(f.head.len() >= f.len.min(keep.min(KEEP_BYTES)));
-                        assert!(f.head.iter().all(|b| *b == f.len as u8));
-                        found.push(f.len);
-                    });
-                }
-                assert_eq!(found, sizes, "step {step} keep {keep}");
-            }
-        }
     }
 }
