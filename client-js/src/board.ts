@@ -6,6 +6,7 @@ import { createUndoStack } from './history.js'
 import { packPoints, POINTS_MAX, unpackPoints } from './ink.js'
 import { checkEntityId, randomId } from './json.js'
 import { INK, LOCAL } from './origins.js'
+import type { PresenceChannel } from './presence.js'
 import type { Board, BoardEvents, Point, Stroke, StrokePen, Tool } from './types.js'
 import { sourceOf } from './write.js'
 import type { Write } from './write.js'
@@ -25,6 +26,8 @@ export interface BoardContext {
   ensureEntity(id: string): void
   /** Lets the space's history take back changes of this array. */
   remember(array: Y.Array<unknown>): void
+  /** Shows strokes to others while they are drawn, and theirs to us. */
+  ink: PresenceChannel['ink']
 }
 
 export const strokesRoot = (id: string): string => `strokes:${id}`
@@ -58,7 +61,7 @@ const readStroke = ({ id, by, color, size, tool, points: bytes }: StoredStroke):
 
 export const createBoard = (
   id: string,
-  { doc, write, guard, user, ensureEntity, remember }: BoardContext,
+  { doc, write, guard, user, ensureEntity, remember, ink }: BoardContext,
 ): Board & { destroy(): void } => {
   checkEntityId(id)
   const array = doc.getArray<unknown>(strokesRoot(id))
@@ -91,9 +94,20 @@ export const createBoard = (
     const gone = [...deleted].flatMap((item) => strokesOf(item.content.getContent()))
     const come = [...added].flatMap((item) => strokesOf(item.content.getContent()))
     for (const stroke of gone) emitter.emit('remove', stroke.id)
-    for (const stroke of come) emitter.emit('add', stroke, source)
+    for (const stroke of come) {
+      emitter.emit('add', stroke, source)
+      others.arrived(stroke.id)
+    }
   }
   array.observe(observer)
+
+  const others = ink({
+    id,
+    live,
+    onLive: (stroke) => emitter.emit('live', stroke),
+    onIdle: (strokeId) => emitter.emit('idle', strokeId),
+    has: (strokeId) => array.toArray().some((value) => isStored(value) && value.id === strokeId),
+  })
 
   const begin = (style: { color: string; size: number; tool?: Tool }): StrokePen => {
     guard()
@@ -118,9 +132,11 @@ export const createBoard = (
         if (!drawing || points.length >= POINTS_MAX || !Number.isFinite(x + y + pressure)) return
         points.push([x, y, pressure])
         emitter.emit('live', stroke)
+        others.grown(stroke)
       },
       end: () => {
         if (!lift() || points.length === 0) return null
+        others.lifted(stroke.id, true)
         const stored: StoredStroke = { ...stroke, points: packPoints(points) }
         draw(() => {
           ensureEntity(id)
@@ -128,7 +144,9 @@ export const createBoard = (
         })
         return strokeOf(stored)
       },
-      cancel: () => void lift(),
+      cancel: () => {
+        if (lift()) others.lifted(stroke.id, false)
+      },
     }
   }
 

@@ -1,17 +1,12 @@
 // One socket at a time to one URL: dialling, tokens, back-off, heartbeat, close codes. Knows nothing of
 // documents; what travels is the business of the Session.
 import { closeError, isTerminal, ThexrError } from './errors.js'
-import type { Link, Session } from './sync.js'
 import type { LogLine, Status, TokenProvider, TokenReason } from './types.js'
 
 const DIAL_MS_MAX = 10_000
 const TOKEN_MS_MAX = 15_000
 const RETRY_MS_MIN = 250
 const RETRY_MS_MAX = 15_000
-/** Idle for this long, we probe … */
-const IDLE_MS = 2000
-/** … and without an answer for this long the link is dead: together less than five seconds. */
-const ANSWER_MS_MAX = 2500
 /** A first sync is one long message and the browser shows no progress of it, so it gets more time. */
 const FIRST_SYNC_MS_MAX = 30_000
 /** What is still to be sent shows life only when it is more than socket buffers explain. */
@@ -21,13 +16,39 @@ const REFUSALS_MAX = 3
 /** Online for this long, a refused token means that it expired, not that it is wrong. */
 const SETTLED_MS = 10_000
 
+/** What a session needs of its socket. */
+export interface Link {
+  send(frame: Uint8Array): void
+  /** Bytes that wait to leave. */
+  readonly buffered: number
+  /** Give this socket up and try a new one. */
+  fail(error: ThexrError): void
+  rtt(ms: number): void
+}
+
+export interface Session {
+  /** Throws on malformed bytes. */
+  receive(frame: Uint8Array): void
+  /** Sends something that every server answers. */
+  probe(): void
+  /** The first, long answer has arrived. */
+  readonly synced: boolean
+  close(): void
+}
+
 export interface ConnectionOptions {
-  url: string
+  /** Where to dial, and which subprotocols to offer. */
+  target(token: string | null): { url: string; protocols: string[] }
+  /** Idle for this long, we probe … */
+  idleMs: number
+  /** … and without an answer for this long the link is dead. */
+  answerMs: number
   space: string
   token: string | TokenProvider | undefined
   WebSocket: typeof WebSocket
-  openSession(link: Link): Session
-  post(update: Uint8Array, signal: AbortSignal, token: string | null): Promise<Response>
+  openSession(link: Link, token: string | null): Session
+  /** Come back after a close code that is terminal to others. */
+  comesBack?(closeCode: number): boolean
   onStatus(status: Status): void
   onError(error: ThexrError): void
   log(level: LogLine['level'], msg: string, data?: unknown): void
@@ -40,6 +61,8 @@ export interface Connection {
   stop(): void
   /** Dial now, whatever is going on. */
   redial(): void
+  /** Closes as a terminal close code would. */
+  refuse(error: ThexrError): void
   /** For good. */
   destroy(): void
 }
@@ -137,8 +160,8 @@ export const createConnection = (o: ConnectionOptions): Connection => {
     const { WebSocket } = o
     let ws: WebSocket
     try {
-      // A server that does not know the subprotocol would fail the handshake, so only our own are offered it.
-      ws = token === null ? new WebSocket(o.url) : new WebSocket(o.url, ['thexr.v1', `thexr.auth.${token}`])
+      const { url, protocols } = o.target(token)
+      ws = new WebSocket(url, protocols)
     } catch (cause) {
       const help = 'Check the URL, and that the token has only the characters of a JWT.'
       close(new ThexrError('INVALID', 'the WebSocket refused the URL or the token', { cause, help }))
@@ -159,7 +182,9 @@ export const createConnection = (o: ConnectionOptions): Connection => {
       send: (frame) => {
         if (ws.readyState === 1) ws.send(frame as Uint8Array<ArrayBuffer>)
       },
-      post: (update, signal) => o.post(update, signal, token),
+      get buffered() {
+        return ws.bufferedAmount
+      },
       fail: (error) => {
         if (state !== mine) return
         wait('network', error)
@@ -173,8 +198,8 @@ export const createConnection = (o: ConnectionOptions): Connection => {
     const mine: Open = {
       name: 'open',
       ws,
-      session: o.openSession(link),
-      timer: setTimeout(() => beat(mine), IDLE_MS),
+      session: o.openSession(link, token),
+      timer: setTimeout(() => beat(mine), o.idleMs),
       lastHeard: now,
       probedAt: null,
       backlog: 0,
@@ -210,7 +235,7 @@ export const createConnection = (o: ConnectionOptions): Connection => {
     if (ws.bufferedAmount < mine.backlog && mine.backlog > BACKLOG_BYTES) mine.lastHeard = now
     mine.backlog = ws.bufferedAmount
     const answered = mine.probedAt === null || mine.lastHeard > mine.probedAt
-    const patience = mine.session.synced || mine.onlineSince === null ? ANSWER_MS_MAX : FIRST_SYNC_MS_MAX
+    const patience = mine.session.synced || mine.onlineSince === null ? o.answerMs : FIRST_SYNC_MS_MAX
     if (!answered && now - mine.probedAt! >= patience) {
       o.log('warn', 'the link is silent')
       wait('network')
@@ -218,8 +243,9 @@ export const createConnection = (o: ConnectionOptions): Connection => {
       ;(ws as { terminate?(): void }).terminate?.()
       return
     }
-    if (answered && now - mine.lastHeard >= IDLE_MS) probe(mine)
-    else rearm(mine, answered ? mine.lastHeard + IDLE_MS : Math.min(mine.probedAt! + patience, now + IDLE_MS))
+    if (answered && now - mine.lastHeard >= o.idleMs) probe(mine)
+    else
+      rearm(mine, answered ? mine.lastHeard + o.idleMs : Math.min(mine.probedAt! + patience, now + o.idleMs))
   }
 
   const rearm = (mine: Open, at: number) => {
@@ -231,14 +257,14 @@ export const createConnection = (o: ConnectionOptions): Connection => {
     mine.probedAt = performance.now()
     // During a first sync a question would be answered with the whole document once more.
     if (mine.session.synced) mine.session.probe()
-    rearm(mine, mine.probedAt + ANSWER_MS_MAX)
+    rearm(mine, mine.probedAt + o.answerMs)
   }
 
   const lost = (code: number, reason: string) => {
     const onlineMs =
       state.name === 'open' && state.onlineSince !== null ? performance.now() - state.onlineSince : 0
     o.log('info', 'socket closed', { code, reason })
-    if (!isTerminal(code)) {
+    if (!isTerminal(code) || o.comesBack?.(code)) {
       const error = code === 1006 || code === 1005 ? undefined : closeError(code, reason)
       if (code >= 4500) attempt = Math.max(attempt, 3)
       wait(code === 1005 || code === 1006 ? 'network' : 'server', error)
@@ -285,6 +311,9 @@ export const createConnection = (o: ConnectionOptions): Connection => {
       enter({ name: 'paused' }, { state: 'offline', cause: 'paused', retryAt: null })
     },
     redial,
+    refuse: (error) => {
+      if (state.name !== 'closed') close(error)
+    },
     destroy: () => {
       globalThis.removeEventListener?.('online', onOnline)
       globalThis.removeEventListener?.('offline', onOffline)

@@ -15,6 +15,7 @@ import type { Write } from './write.js'
 export interface AnyEntity {
   readonly id: string
   get(component: string): unknown
+  live(component: string): unknown
   set(component: string, value: unknown): AnyEntity
   patch(component: string, value: unknown): AnyEntity
   remove(component: string): AnyEntity
@@ -28,6 +29,7 @@ export interface AnyChange {
   value?: unknown
   previous?: unknown
   source: ChangeSource
+  by?: string
 }
 
 interface AnyEvents {
@@ -37,6 +39,8 @@ interface AnyEvents {
 }
 
 type Values = Map<string, unknown>
+
+type Overlay = (id: string, component: string) => { value: unknown } | undefined
 
 export interface EntitiesContext {
   doc: Y.Doc
@@ -62,6 +66,10 @@ export interface AnyEntities extends Iterable<AnyEntity> {
   readonly on: On<AnyEvents>
   /** Hears the ids of all entities a transaction touched, once per transaction. */
   onTouched(fn: (ids: ReadonlySet<string>) => void): () => void
+  /** What lies over a component: `live` shows it. */
+  overlay(preview: Overlay): void
+  /** Tells listeners of a change that is not in the document. */
+  tell(change: AnyChange): void
   destroy(): void
 }
 
@@ -75,6 +83,7 @@ export const createEntities = ({ doc, root, write, clearStrokes, check }: Entiti
   const touched = new Set<(ids: ReadonlySet<string>) => void>()
   // Keyed by component, and by component and id, so that a change costs only those who asked for it.
   const keyed = new Map<string, Set<(change: AnyChange) => void>>()
+  let overlay: Overlay = () => undefined
 
   const mapOf = (id: string): Y.Map<unknown> | undefined => {
     const map = root.get(id)
@@ -99,6 +108,11 @@ export const createEntities = ({ doc, root, write, clearStrokes, check }: Entiti
   const handlePrototype: Omit<AnyEntity, 'id'> & ThisType<AnyEntity> = {
     get(component) {
       return mapOf(this.id)?.get(component)
+    },
+    live(component) {
+      const map = mapOf(this.id)
+      const preview = map && overlay(this.id, component)
+      return preview ? preview.value : map?.get(component)
     },
     set(component, value) {
       write(() => {
@@ -139,6 +153,12 @@ export const createEntities = ({ doc, root, write, clearStrokes, check }: Entiti
     return handle
   }
 
+  const tell = (change: AnyChange) => {
+    emitter.emit('change', change)
+    for (const key of [change.component, `${change.component}/${change.id}`])
+      for (const fn of [...(keyed.get(key) ?? [])]) guarded(fn, change)
+  }
+
   const observer = (events: Y.YEvent<Y.AbstractType<unknown>>[], transaction: Y.Transaction) => {
     const source = sourceOf(transaction)
     const ids = new Set<string>()
@@ -171,11 +191,7 @@ export const createEntities = ({ doc, root, write, clearStrokes, check }: Entiti
       }
     }
     for (const entity of added) emitter.emit('add', entity)
-    for (const change of changes) {
-      emitter.emit('change', change)
-      for (const key of [change.component, `${change.component}/${change.id}`])
-        for (const fn of [...(keyed.get(key) ?? [])]) guarded(fn, change)
-    }
+    changes.forEach(tell)
     for (const id of removed) emitter.emit('remove', id)
     for (const fn of [...touched]) fn(ids)
   }
@@ -218,6 +234,10 @@ export const createEntities = ({ doc, root, write, clearStrokes, check }: Entiti
       touched.add(fn)
       return () => touched.delete(fn)
     },
+    overlay: (preview) => {
+      overlay = preview
+    },
+    tell,
     destroy: () => {
       root.unobserveDeep(observer)
       emitter.clear()

@@ -40,6 +40,7 @@ const closings: Record<number, readonly [ErrorCode, string]> = {
   4401: ['TOKEN', 'Give `token` a function that returns a fresh token.'],
   4403: ['DENIED', 'Ask an admin of the space for access.'],
   4404: ['NOT_FOUND', 'Check the name of the space.'],
+  4411: ['DENIED', 'An admin removed you; ask before you come back.'],
   4413: ['TOO_LARGE', 'Undo the last edit, then reconnect.'],
   4426: ['INCOMPATIBLE', 'Update @thexr/client, then load the page again.'],
 }

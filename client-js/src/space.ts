@@ -5,19 +5,23 @@ import { createConnection } from './connection.js'
 import { createEmitter, guarded, untilAborted } from './emitter.js'
 import { createEntities } from './entities.js'
 import { ThexrError } from './errors.js'
+import { createPreviews } from './gesture.js'
 import { createHistory } from './history.js'
 import { randomId } from './json.js'
 import { createLocalCopy } from './offline.js'
 import type { LocalCopy } from './offline.js'
 import { LOCAL, UNTRACKED } from './origins.js'
+import { createPresence } from './presence.js'
 import { createSync } from './sync.js'
 import type {
   Board,
   ComponentsOf,
   Entities,
   LogLine,
+  MemberOf,
   Options,
   Persistence,
+  Presence,
   SaveState,
   Schema,
   Space,
@@ -27,9 +31,13 @@ import type {
 import { createWrite } from './write.js'
 
 const FLUSH_MS = 1000
+/** Idle for this long, we probe; together with the patience for an answer less than five seconds. */
+const IDLE_MS = 2000
+const ANSWER_MS = 2500
 
 interface Addresses {
-  socket: string
+  sync: string
+  presence: string
   update: string
   origin: string
 }
@@ -41,8 +49,10 @@ const addressesOf = (url: string | URL, space: string): Addresses => {
   http.protocol = http.protocol.replace(/^ws/, 'http')
   http.search = http.hash = ''
   const base = http.href.replace(/\/$/, '')
+  const sockets = base.replace(/^http/, 'ws')
   return {
-    socket: `${base.replace(/^http/, 'ws')}/sync/${space}`,
+    sync: `${sockets}/sync/${space}`,
+    presence: `${sockets}/presence/${space}`,
     update: `${base}/api/v1/spaces/${space}/update`,
     origin: http.origin,
   }
@@ -84,7 +94,8 @@ export const connect = <S extends Schema = Schema>(
     })
   const doc = options.doc ?? new Y.Doc()
   const { schema } = options
-  const known = options.user ?? rememberedUser()
+  const given = typeof options.user === 'string' ? { id: options.user } : (options.user ?? {})
+  const known = given.id ?? rememberedUser()
   const user = known ?? randomId()
   const readOnly = options.readOnly ?? false
   const emitter = createEmitter<SpaceEvents>()
@@ -166,25 +177,54 @@ export const connect = <S extends Schema = Schema>(
   }
 
   const connection = createConnection({
-    url: addresses.socket,
+    // A server that does not know the subprotocol would fail the handshake, so only our own are offered it.
+    target: (token) => ({
+      url: addresses.sync,
+      protocols: token === null ? [] : ['thexr.v1', `thexr.auth.${token}`],
+    }),
+    idleMs: IDLE_MS,
+    answerMs: ANSWER_MS,
     space: id,
     token: options.token,
     WebSocket: socketClass,
-    openSession: sync.open,
-    post: (update, signal, token) =>
-      fetch(addresses.update, {
-        method: 'POST',
-        body: update as Uint8Array<ArrayBuffer>,
-        signal,
-        headers: {
-          'content-type': 'application/octet-stream',
-          ...(token !== null && { authorization: `Bearer ${token}` }),
-        },
-      }),
+    openSession: (link, token) =>
+      sync.open(
+        Object.assign(link, {
+          post: (update: Uint8Array, signal: AbortSignal) =>
+            fetch(addresses.update, {
+              method: 'POST',
+              body: update as Uint8Array<ArrayBuffer>,
+              signal,
+              headers: {
+                'content-type': 'application/octet-stream',
+                ...(token !== null && { authorization: `Bearer ${token}` }),
+              },
+            }),
+        }),
+      ),
     onStatus,
     onError,
     log,
   })
+
+  const presence = createPresence({
+    url: options.presence === false ? null : addresses.presence,
+    space: id,
+    token: options.token,
+    WebSocket: socketClass,
+    user: { id: user, name: given.name ?? 'Guest' },
+    yjsClient: doc.clientID,
+    ...(options.presence || {}),
+    // A stock client's /sync cannot be told why it is refused, but this socket can (SPEC M1).
+    refuse: connection.refuse,
+    onError,
+    log,
+  })
+
+  const start = () => {
+    connection.start()
+    presence.start()
+  }
 
   const early: Status = { state: 'connecting', attempt: 0 }
 
@@ -198,7 +238,7 @@ export const connect = <S extends Schema = Schema>(
     if (destroyed) return
     if (localCopy?.restored) sync.restore(localCopy.restored)
     onProgress()
-    if (wanted) connection.start()
+    if (wanted) start()
   }
 
   // --- views
@@ -221,6 +261,15 @@ export const connect = <S extends Schema = Schema>(
     check: schema?.check && ((component, value) => schema.check?.(component, value)),
   })
 
+  const previews = createPreviews({
+    channel: presence,
+    entities,
+    write,
+    guard,
+    user,
+    check: schema?.check && ((component, value) => schema.check?.(component, value)),
+  })
+
   const ensureEntity = (entityId: string) => {
     if (entities.get(entityId)?.get('whiteboard') === undefined)
       entities.create({ whiteboard: {} }, { id: entityId })
@@ -230,7 +279,7 @@ export const connect = <S extends Schema = Schema>(
     let found = boards.get(name)
     if (!found) {
       const remember = history.include
-      found = createBoard(name, { doc, write, guard, user, ensureEntity, remember })
+      found = createBoard(name, { doc, write, guard, user, ensureEntity, remember, ink: presence.ink })
       boards.set(name, found)
     }
     return found
@@ -250,6 +299,8 @@ export const connect = <S extends Schema = Schema>(
       await sync.saved([AbortSignal.timeout(flush)]).catch(() => {})
     globalThis.removeEventListener?.('beforeunload', onUnload)
     forget()
+    previews.destroy()
+    presence.destroy()
     connection.destroy()
     gone = true
     sync.destroy()
@@ -297,19 +348,28 @@ export const connect = <S extends Schema = Schema>(
     on: emitter.on,
     entities: entities as unknown as Entities<ComponentsOf<S>>,
     history,
+    presence: presence as unknown as Presence<MemberOf<S>>,
+    gesture: (name) => {
+      log('debug', 'gesture', name)
+      return previews.gesture()
+    },
     board,
     transact: (fn, { undo = true } = {}) => write(fn, undo ? LOCAL : UNTRACKED),
     connect: () => {
       wanted = true
-      if (!loading && !destroyed) connection.start()
+      if (!loading && !destroyed) start()
     },
     disconnect: () => {
       wanted = false
-      if (!loading && !destroyed) connection.stop()
+      if (loading || destroyed) return
+      presence.stop()
+      connection.stop()
     },
     reconnect: () => {
       wanted = true
-      if (!loading && !destroyed) connection.redial()
+      if (loading || destroyed) return
+      connection.redial()
+      presence.redial()
     },
     destroy,
     [Symbol.asyncDispose]: () => destroy(),

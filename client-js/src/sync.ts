@@ -1,6 +1,7 @@
 // Keeps a document and a server in step, and knows what the server has confirmed as durable. One Sync per
 // space, one Session per socket. Does not know how sockets are made.
 import * as Y from 'yjs'
+import type { Link, Session } from './connection.js'
 import { ThexrError } from './errors.js'
 import { NETWORK, STORAGE } from './origins.js'
 import {
@@ -17,24 +18,9 @@ import type { Message } from './wire.js'
 /** How often a gap in what the server sent may make us ask for everything again. */
 const RESYNC_INTERVAL_MS = 5000
 
-/** What a session needs of its socket. */
-export interface Link {
-  send(frame: Uint8Array): void
-  /** POSTs an update that is too large for a frame. */
+/** A socket, and the way for updates that are too large for it. */
+export interface SyncLink extends Link {
   post(update: Uint8Array, signal: AbortSignal): Promise<Response>
-  /** Give this socket up and try a new one. */
-  fail(error: ThexrError): void
-  rtt(ms: number): void
-}
-
-export interface Session {
-  /** Throws on malformed bytes. */
-  receive(frame: Uint8Array): void
-  /** Sends something that every server answers. */
-  probe(): void
-  /** The first SyncStep2 has arrived. */
-  readonly synced: boolean
-  close(): void
 }
 
 export interface SyncEvents {
@@ -53,7 +39,7 @@ export interface Sync {
   readonly saving: boolean
   /** Edits of an earlier visit, found in the local copy. */
   restore(count: number): void
-  open(link: Link): Session
+  open(link: SyncLink): Session
   saved(signals: readonly AbortSignal[]): Promise<void>
   /** Nothing more will be confirmed, until `revive`. */
   abandon(error: ThexrError): void
@@ -121,7 +107,7 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
   }
   doc.on('update', onUpdate)
 
-  const open = (link: Link): OpenSession => {
+  const open = (link: SyncLink): OpenSession => {
     const abort = new AbortController()
     let phase: Phase = 'hello'
     let queue: Uint8Array[] = []

@@ -12,14 +12,19 @@ export type On<E> = <K extends keyof E>(event: K, fn: E[K], options?: { signal?:
  * What a space holds: a map of component name to value type, and optionally a check that runs on every
  * local write (for development; the server validates for real).
  */
-export interface Schema<C = any> {
+export interface Schema<C = any, M = any> {
   components?: C
+  /** What members tell of themselves: a JSON object of at most 1 KiB. */
+  member?: M
   version?: number
   check?(component: string, value: unknown): void
 }
 
 /** The component map of a schema. */
 export type ComponentsOf<S> = S extends Schema<infer C> ? C : never
+
+/** The member state of a schema. */
+export type MemberOf<S> = S extends Schema<any, infer M> ? M : never
 
 export type TokenReason = 'connect' | 'expired' | 'denied'
 
@@ -51,8 +56,16 @@ export interface Options<S extends Schema = Schema> {
   schema?: S
   /** Keep a copy in IndexedDB. Default: true where there is an IndexedDB, false in Node. */
   offline?: boolean | { name?: string } | ((doc: Y.Doc, space: string) => Persistence)
-  /** Stable id of the person, written as `by` into strokes and into the name of the local copy. */
-  user?: string
+  /**
+   * Who this is, while no token says it: a stable id, written as `by` into strokes and into the name of the
+   * local copy, and the name others see (default `Guest`). A string is the id alone.
+   */
+  user?: string | { id?: string; name?: string }
+  /**
+   * `hz` poses per second at most (default 20), `delayMs` a fixed playback delay instead of the adaptive one,
+   * `state` what others see of us from the start. `false` opens no presence socket.
+   */
+  presence?: { hz?: number; delayMs?: number; state?: Partial<MemberOf<S>> } | false
   readOnly?: boolean
   /** Default true. With false the space is `paused` until `connect()`. */
   autoConnect?: boolean
@@ -113,6 +126,10 @@ export interface Space<S extends Schema = Schema> extends AsyncDisposable {
   readonly on: On<SpaceEvents>
   readonly entities: Entities<ComponentsOf<S>>
   readonly history: History
+  /** Who is here, where they are, and what they say. Apart from the document. */
+  readonly presence: Presence<MemberOf<S>>
+  /** Shows values to everybody while they change, and writes the last ones once. */
+  gesture(name?: string): Gesture<ComponentsOf<S>>
   /** The whiteboard of the entity with this id (default `board`). Same name, same object. */
   board(name?: string): Board
   /** One update on the wire, one undo step. `undo: false` keeps it out of the history. */
@@ -125,7 +142,8 @@ export interface Space<S extends Schema = Schema> extends AsyncDisposable {
   destroy(options?: { flush?: number; deleteLocal?: boolean }): Promise<void>
 }
 
-export type ChangeSource = 'local' | 'remote' | 'undo' | 'storage'
+/** `preview`: shown during a gesture, not written. */
+export type ChangeSource = 'local' | 'remote' | 'undo' | 'storage' | 'preview'
 
 export interface Change<C, K extends keyof C = keyof C> {
   id: string
@@ -135,6 +153,8 @@ export interface Change<C, K extends keyof C = keyof C> {
   /** Absent when the component is new. */
   previous?: C[K]
   source: ChangeSource
+  /** User id of who previews it. */
+  by?: string
 }
 
 export interface EntitiesEvents<C> {
@@ -165,6 +185,8 @@ export interface Entities<C> extends Iterable<Entity<C>> {
 export interface Entity<C, R extends keyof C = never> {
   readonly id: string
   get<K extends keyof C>(component: K): K extends R ? C[K] : C[K] | undefined
+  /** What a gesture shows now, else what is written: for drawing. */
+  live<K extends keyof C>(component: K): C[K] | undefined
   /** Replaces the whole component. Writing to an entity that somebody deleted does nothing. */
   set<K extends keyof C>(component: K, value: C[K]): this
   /** Sets some fields of a component and keeps its others. */
@@ -236,7 +258,7 @@ export interface Board {
   /** Id of the entity that carries the board. */
   readonly id: string
   readonly strokes: readonly Stroke[]
-  /** Strokes being drawn by this client. */
+  /** Strokes being drawn now, by this client and by others. */
   readonly live: ReadonlyMap<string, Stroke>
   begin(style: { color: string; size: number; tool?: Tool }): StrokePen
   erase(...ids: string[]): void
@@ -247,4 +269,78 @@ export interface Board {
   readonly canUndo: boolean
   readonly canRedo: boolean
   readonly on: On<BoardEvents>
+}
+
+/** One change in the making. Withdrawn at others when we vanish. */
+export interface Gesture<C> {
+  /** Shown at once here, and at others; more than 4 KiB only here. Validated like a write. */
+  set<K extends keyof C>(id: string, component: K, value: C[K]): void
+  /** Writes the last values: one update, one undo step. */
+  commit(): void
+  cancel(): void
+}
+
+export interface Joint {
+  /** Metres: x, y (up), z. */
+  readonly pos: readonly [x: number, y: number, z: number]
+  /** Quaternion. */
+  readonly rot: readonly [x: number, y: number, z: number, w: number]
+}
+
+export interface Hand extends Joint {
+  readonly grip?: boolean
+  readonly trigger?: boolean
+}
+
+export interface Pose {
+  readonly head: Joint
+  readonly left?: Hand
+  readonly right?: Hand
+  /** A byte: voice in the low four bits, gesture in the high four. */
+  readonly aux?: number
+  /** It jumped here: others do not see it fly. */
+  readonly teleport?: boolean
+}
+
+/** One connection. Replaced by a new object when something changes, so that it can be compared. */
+export interface Member<M> {
+  readonly id: string
+  /** Several members may be one user: two tabs. */
+  readonly userId: string
+  readonly me: boolean
+  /** What it tells of itself, and its `name` where it tells none. */
+  readonly state: M
+  /** Milliseconds since 1970. */
+  readonly joinedAt: number
+  /** Lost and perhaps coming back; while we are disconnected, everybody. */
+  readonly away: boolean
+}
+
+export interface PresenceEvents<M> {
+  /** Also for everybody who is there when we come, before `sync`. */
+  join: (member: Member<M>, info: { firstForUser: boolean }) => void
+  leave: (member: Member<M>, info: { lastForUser: boolean }) => void
+  update: (member: Member<M>) => void
+  /** A pose as it arrives; for drawing use `pose()`. */
+  pose: (member: Member<M>, pose: Pose) => void
+  message: (topic: string, data: unknown, from: Member<M>) => void
+  /** The list of members is complete: after each connect. */
+  sync: () => void
+}
+
+export interface Presence<M> {
+  /** null until the server lets us in. */
+  readonly me: Member<M> | null
+  /** By id. The same map until somebody changes. */
+  readonly members: ReadonlyMap<string, Member<M>>
+  users(): ReadonlyMap<string, readonly Member<M>[]>
+  /** Merges into our state. */
+  set(patch: Partial<M>): void
+  /** Call it as often as you like: it is sent on movement, at most `hz` times a second. */
+  setPose(pose: Pose): void
+  /** Where a member is at `now` (as `performance.now()` counts), smoothed. Call it per frame. */
+  pose(memberId: string, now?: number): Pose | null
+  /** To everybody else who is here now. May be lost; at most 4 KiB of JSON. */
+  send(topic: string, data: unknown): void
+  readonly on: On<PresenceEvents<M>>
 }

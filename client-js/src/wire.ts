@@ -20,7 +20,7 @@ const SYNC = 0
 const AWARENESS = 1
 const AUTH = 2
 const QUERY_AWARENESS = 3
-const PRESENCE = 84
+export const PRESENCE = 84
 const SAVED = 102
 
 const syncFrame =

@@ -5,15 +5,21 @@ import { connect } from '../../src/index.js'
 import type { Options, Schema, Space } from '../../src/index.js'
 
 /** A schema whose values are as free as JSON. */
-export type Free = Schema<Record<string, unknown>>
+export type Free = Schema<Record<string, unknown>, Record<string, unknown>>
 
 export const NodeSocket = WebSocketClass as unknown as typeof WebSocket
 
 let spaces = 0
 export const freshName = (): string => `test-${process.pid}-${++spaces}`
 
+/** Without a presence socket: the stock peer has no /presence, and most tests are about one socket's troubles. */
 export const open = (url: string, name: string, options: Options<Free> = {}): Space<Free> => {
-  const space = connect<Free>(url, name, { WebSocket: NodeSocket, offline: false, ...options })
+  const space = connect<Free>(url, name, {
+    WebSocket: NodeSocket,
+    offline: false,
+    presence: false,
+    ...options,
+  })
   onTestFinished(() => space.destroy({ flush: 0 }))
   return space
 }
