@@ -3,6 +3,8 @@
 
 #[path = "it/compaction.rs"]
 mod compaction;
+#[path = "it/connections.rs"]
+mod connections;
 #[path = "it/convergence.rs"]
 mod convergence;
 #[path = "it/cuts.rs"]
@@ -17,10 +19,10 @@ mod harness;
 mod hostile;
 #[path = "it/limits.rs"]
 mod limits;
-#[path = "it/members.rs"]
-mod members;
 #[path = "it/mutation.rs"]
 mod mutation;
+#[path = "it/presence.rs"]
+mod presence;
 #[path = "it/sync.rs"]
 mod sync;
 #[path = "it/tidy.rs"]

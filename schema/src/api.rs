@@ -24,6 +24,25 @@ pub struct SpaceInfo {
     pub members: u32,
 }
 
+/// A member of a space: somebody who is there, or was a moment ago.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberInfo {
+    /// 32 hexadecimal digits; the journal's `member`.
+    pub member: String,
+    /// Who it is; several members may be one user.
+    pub user: String,
+    /// Its name.
+    pub name: String,
+    /// `viewer`, `editor` or `admin`.
+    pub role: String,
+    /// True while its connection is lost and its grace has not ended.
+    pub away: bool,
+    /// When it joined.
+    pub joined_at: String,
+    /// What it says of itself.
+    pub state: Value,
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Page_of_{T}")]
@@ -175,6 +194,7 @@ pub fn json_schemas() -> Value {
     generator.subschema_for::<SpaceInfo>();
     generator.subschema_for::<Page<SpaceInfo>>();
     generator.subschema_for::<Page<SpaceStats>>();
+    generator.subschema_for::<Page<MemberInfo>>();
     generator.subschema_for::<Page<Entity>>();
     generator.subschema_for::<Page<Value>>();
     generator.subschema_for::<WriteEntity>();

@@ -54,6 +54,10 @@ closes! {
     NO_SPACE = 4404 "no_space";
     /// A client id was used for two different edits; make a new document id and start again.
     CLIENT_ID_REUSED = 4409 "client_id_reused";
+    /// A newer connection of the same member took this one's place.
+    REPLACED = 4410 "replaced";
+    /// An administrator removed this member.
+    KICKED = 4411 "kicked";
     /// The edit does not fit the space's limits.
     TOO_LARGE = 4413 "too_large";
     /// The client's history is of another epoch, or its protocol is too old.

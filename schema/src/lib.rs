@@ -1,7 +1,7 @@
 //! What Thexr speaks, and nothing of what it does: names, bytes, bodies and limits.
 //!
 //! The map: [`ids`] names things, [`limits`] bounds them, [`fault`] says how bytes were wrong, [`lib0`] reads
-//! primitives, [`frame`] splits a WebSocket payload, [`scan`] judges updates, state vectors and awareness before
+//! primitives, [`frame`] splits a WebSocket payload of `/sync`, [`presence`] is what `/presence` speaks, [`scan`] judges updates, state vectors and awareness before
 //! any engine sees them, [`component`] is the vocabulary of entities, [`stroke`] packs ink, [`close`] ends
 //! sockets, [`api`] shapes HTTP bodies. The rules behind all of it are numbered in `SPEC.md`.
 //!
@@ -15,6 +15,7 @@ pub mod frame;
 pub mod ids;
 pub mod lib0;
 pub mod limits;
+pub mod presence;
 pub mod scan;
 pub mod stroke;
 

@@ -73,3 +73,18 @@ pub const STROKE_COORDINATE_MAX: f64 = 16_777_216.0;
 
 /// Longest close reason, bytes (RFC 6455 §5.5: 125 minus the code). Symptom: none, a test holds it.
 pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+
+/// Largest state of a member, bytes of JSON: a name, a colour, a selection. Symptom: fault `too_long`, close 4400.
+pub const PRESENCE_STATE_BYTES_MAX: usize = 1024;
+
+/// Longest user id, name and epoch on `/presence`, bytes: 64 characters of any script. Symptom: the name is cut.
+pub const PRESENCE_NAME_BYTES_MAX: usize = 256;
+
+/// Longest topic of a message and name of a zone, bytes. Symptom: fault `too_long`.
+pub const PRESENCE_TOPIC_BYTES_MAX: usize = 64;
+
+/// Longest key of a message, bytes: an entity id and a component name fit. Symptom: fault `too_long`.
+pub const PRESENCE_KEY_BYTES_MAX: usize = 160;
+
+/// Largest message, bytes: a preview of one component, or a thousand points of a stroke. Symptom: fault `too_long`.
+pub const PRESENCE_SAY_BYTES_MAX: usize = 4096;

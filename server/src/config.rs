@@ -20,6 +20,8 @@ pub struct Config {
     pub compaction: CompactionConfig,
     /// How long a space without sockets stays in memory.
     pub idle: Duration,
+    /// How long a member whose connection was lost is kept before it counts as gone.
+    pub grace: Duration,
     /// Encoded bytes a document may grow to.
     pub doc_bytes_max: usize,
     /// Sockets of the whole process, HTTP and WebSocket together.
@@ -108,6 +110,7 @@ impl Default for Config {
             admin_token: None,
             compaction: CompactionConfig::default(),
             idle: Duration::from_secs(60),
+            grace: crate::limits::GRACE,
             doc_bytes_max: 64 << 20,
             connections_max: 10_000,
             message_rate: Rate {

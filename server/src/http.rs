@@ -10,14 +10,15 @@ mod guard;
 mod health;
 mod input;
 pub mod layers;
+mod member;
 mod openapi;
 mod page;
 pub mod problem;
 mod space;
-mod sync;
 #[cfg(test)]
 mod tests;
 mod timestamp;
+mod upgrade;
 
 use crate::{App, limits};
 use axum::extract::DefaultBodyLimit;
@@ -64,12 +65,14 @@ fn routes() -> Vec<Route> {
         route(get(), "/readyz", health::ready),
         route(get(), "/metrics", health::metrics),
         route(get(), "/openapi.json", openapi::serve),
-        route(get(), "/sync/{space}", sync::upgrade),
+        route(get(), "/sync/{space}", upgrade::sync),
+        route(get(), "/presence/{space}", upgrade::presence),
         route(get(), SPACES, space::list),
         route(post(), SPACES, space::create),
         route(get(), SPACE, space::show),
         route(patch(), SPACE, space::rename),
         route(delete(), SPACE, space::delete),
+        route(get(), "/api/v1/spaces/{space}/members", member::list),
         route(get(), ENTITIES, entity::list),
         route(post(), ENTITIES, entity::create),
         route(get(), ENTITY, entity::show),
@@ -89,6 +92,11 @@ fn routes() -> Vec<Route> {
         route(get(), "/api/v1/admin/spaces", admin::list),
         route(get(), "/api/v1/admin/spaces/{space}", admin::show),
         route(post(), "/api/v1/admin/spaces/{space}/compact", admin::compact),
+        route(
+            delete(),
+            "/api/v1/admin/spaces/{space}/members/{member}",
+            member::kick,
+        ),
     ]
 }
 

@@ -52,6 +52,7 @@ pub async fn open(config: Config, stop: CancellationToken) -> Result<(App, TaskT
         metrics: metrics.clone(),
         compaction: config.compaction.clone(),
         idle: config.idle,
+        grace: config.grace,
         doc_bytes_max: config.doc_bytes_max,
         compacting: Arc::new(Semaphore::new(1)),
         stop: stop.clone(),
@@ -81,6 +82,8 @@ pub async fn serve(config: Config, listener: TcpListener, stop: CancellationToke
 pub async fn run(app: App, writers: TaskTracker, listener: TcpListener) {
     let store = app.spaces.store().clone();
     let tracker = app.tracker.clone();
+    let spaces = app.spaces.clone();
+    tracker.spawn(async move { spaces.wake_those_with_members().await });
     listen::run(listener, app).await;
     tracker.close();
     tracker.wait().await;

@@ -13,7 +13,7 @@ pub const DB_READERS_MAX: u32 = 4;
 pub const DB_WAL_CHECKPOINT_PAGES: u32 = 4_000;
 /// Appends waiting for the writer; one per loaded space at most, so full means thousands of busy spaces, which wait.
 pub const APPEND_QUEUE_LEN: usize = 1_024;
-/// Events in one commit; more wait for the next. 6 binds each, and SQLite takes 32,766.
+/// Events in one commit; more wait for the next. 7 binds each (20 with a member), and SQLite takes 32,766.
 pub const COMMIT_ROWS_MAX: usize = 1_024;
 /// Least time from the start of one commit to the start of the next. Costs a busy space this much latency and
 /// saves it an fsync and a write per receiver for every update that gathers meanwhile.
@@ -63,10 +63,91 @@ pub const AWARENESS_TICK: Duration = Duration::from_millis(50);
 /// An awareness entry not renewed for this long is dropped (y-protocols renews every 15 s).
 pub const AWARENESS_EXPIRY: Duration = Duration::from_secs(30);
 
+/// Time between two ticks of poses: 20 Hz, what the eye takes for smooth behind 100 ms of interpolation.
+pub const POSE_TICK: Duration = Duration::from_millis(50);
+/// Ticks per second.
+pub const POSE_TICKS_PER_S: u32 = 20;
+/// A member that does not move is repeated after this many ticks.
+pub const POSE_REFRESH_TICKS: u32 = 20;
+/// Pose bytes per second of a receiver that asks for nothing else: 49 people at full rate and a thousand as dots.
+pub const POSE_BUDGET_DEFAULT: u32 = 48_000;
+/// Least of them.
+pub const POSE_BUDGET_MIN: u32 = 8_000;
+/// Most of them.
+pub const POSE_BUDGET_MAX: u32 = 256_000;
+/// Largest first TICK, bytes: a thousand dots and everybody near.
+pub const FULL_TICK_BYTES: usize = 10_000;
+/// Edge of a cell of the floor, metres.
+pub const CELL_M: u8 = 8;
+/// How far outside of its cell somebody counts as in another, millimetres.
+pub const CELL_HYSTERESIS_MM: i32 = 1_000;
+/// Ticks somebody stays in a cell at least.
+pub const CELL_REST_TICKS: u32 = 10;
+/// Cells around one's own in which people are told in full.
+pub const NEAR_CELLS: i32 = 1;
+/// Cells around one's own in which people are dots several times a second.
+pub const MID_CELLS: i32 = 3;
+/// Ticks between two dots of somebody in the middle distance: 2.5 Hz.
+pub const MID_EVERY: u32 = 8;
+/// Ticks between two dots of somebody far away: 1 Hz.
+pub const FAR_EVERY: u32 = 20;
+/// Members on the stage, seen everywhere in full; more stand there like anybody else.
+pub const HEROES_MAX: usize = 16;
+/// Zones of a space with somebody in them; beyond it people stay in the open space.
+pub const ZONES_MAX: usize = 1_024;
+/// Ticks between two TICKs at each level of shedding: 20, 10, 5 and 2 Hz.
+pub const SHED_PERIODS: [u32; 4] = [1, 2, 4, 10];
+/// The last level: dots only.
+pub const SHED_MAX: u8 = 3;
+/// Ticks a receiver may miss in [`SHED_WINDOW`] before it gets fewer.
+pub const SHED_MISSES: u32 = 4;
+/// See [`SHED_MISSES`].
+pub const SHED_WINDOW: Duration = Duration::from_secs(1);
+/// How long a receiver must keep up to get more again.
+pub const SHED_RECOVERY: Duration = Duration::from_secs(2);
+/// A receiver that says its newest TICK is older than this gets fewer.
+pub const RACK_AGE_MAX: Duration = Duration::from_millis(250);
+/// Nobody moves faster; a pose that does is dropped.
+pub const POSE_SPEED_MAX_M_PER_S: f64 = 20.0;
+/// Jumps a member may declare in [`TELEPORT_WINDOW`]; further ones are dropped.
+pub const TELEPORTS_MAX: u32 = 2;
+/// See [`TELEPORTS_MAX`].
+pub const TELEPORT_WINDOW: Duration = Duration::from_secs(1);
+/// Poses per second read from a connection that promises nothing else, and at most; a headset's frame rate.
+pub const POSE_HZ_MAX: u8 = 90;
+/// Unsent bytes the kernel is given of a presence connection: half a second of poses, not a minute.
+pub const PRESENCE_LOWAT_BYTES: u32 = 16 << 10;
+/// A presence connection says HELLO within this time or is closed.
+pub const HELLO_WAIT: Duration = Duration::from_secs(10);
+/// A presence connection that is silent for this long is lost; clients ping every five seconds.
+pub const PRESENCE_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How long a lost member is kept (setting `grace`).
+pub const GRACE: Duration = Duration::from_secs(15);
+/// A handle is not given again for this long.
+pub const HANDLE_REST: Duration = Duration::from_secs(60);
+/// Handles that rest; the oldest is given again when there are more.
+pub const HANDLES_RESTING_MAX: usize = 32_768;
+/// Members of one space, away ones included; one more is refused with 4503.
+pub const MEMBERS_PER_SPACE_MAX: usize = 6_000;
+/// Messages of presence connections waiting for a space; full = they stop reading.
+pub const PEOPLE_LEN: usize = 1_024;
+/// Messages (previews, reactions) a member may send per second; more are dropped.
+pub const SAY_PER_S: f64 = 60.0;
+/// And their bytes.
+pub const SAY_BYTES_PER_S: f64 = 64_000.0;
+/// Messages waiting for a tick; further ones are dropped.
+pub const SAID_LEN_MAX: usize = 4_096;
+/// Bytes of messages in one tick; the rest waits for the next.
+pub const SAID_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one ROSTER; longer ones are sent in pieces.
+pub const ROSTER_BYTES: usize = 16 << 10;
+
 /// The space actor looks after idle time, schedules and expiry this often.
 pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Bytes of edits beyond which a space that everybody has left is compacted at once.
 pub const LEFT_LOG_BYTES: i64 = 16 << 10;
+/// Events of any kind that weigh as much as one edit when a space is opened, in the choice of when to compact.
+pub const LOG_ROWS_PER_EDIT: i64 = 10;
 /// Sockets of one space.
 pub const CONNECTIONS_PER_SPACE_MAX: usize = 6_000;
 /// Panics of one space within [`RESTART_WINDOW`] before joins are refused for a while (the prototype's 3 in 5 s).

@@ -44,6 +44,11 @@ pub struct Metrics {
     pub log_backlog_bytes: Gauge,
     /// 1 while the last write failed for want of disk.
     pub read_only: Gauge,
+    /// TICK frames handed to presence connections.
+    ticks: Counter,
+    /// TICKs a receiver missed because it had not taken the one before.
+    ticks_skipped: Counter,
+    presence_dropped: Family<ByKind, Counter>,
     closed: Family<ByCode, Counter>,
     messages: Family<ByKind, Counter>,
     updates: Family<ByResult, Counter>,
@@ -71,6 +76,9 @@ impl Default for Metrics {
             quarantined_spaces: Gauge::default(),
             log_backlog_bytes: Gauge::default(),
             read_only: Gauge::default(),
+            ticks: Counter::default(),
+            ticks_skipped: Counter::default(),
+            presence_dropped: Family::default(),
             closed: Family::default(),
             messages: Family::default(),
             updates: Family::default(),
@@ -96,6 +104,17 @@ impl Default for Metrics {
             "connections_closed",
             "WebSockets closed, by close code",
             m.closed.clone(),
+        );
+        r.register("presence_ticks", "TICK frames sent", m.ticks.clone());
+        r.register(
+            "presence_ticks_skipped",
+            "TICKs that a slow receiver missed",
+            m.ticks_skipped.clone(),
+        );
+        r.register(
+            "presence_dropped",
+            "Presence messages dropped, by reason",
+            m.presence_dropped.clone(),
         );
         r.register("spaces_loaded", "Spaces in memory", m.spaces_loaded.clone());
         r.register_with_unit(
@@ -220,6 +239,19 @@ impl Metrics {
     /// A message of this type came in.
     pub fn message(&self, kind: &'static str) {
         self.messages.get_or_create(&ByKind { kind: kind.into() }).inc();
+    }
+
+    /// What a tick did.
+    pub fn ticked(&self, frames: u32, skipped: u32) {
+        self.ticks.inc_by(frames.into());
+        self.ticks_skipped.inc_by(skipped.into());
+    }
+
+    /// A presence message was dropped: `early`, `pose_rate`, `say_rate`, `implausible` or `malformed`.
+    pub fn presence_dropped(&self, reason: &'static str) {
+        self.presence_dropped
+            .get_or_create(&ByKind { kind: reason.into() })
+            .inc();
     }
 
     /// An update was `applied`, `known`, `gap`, `refused` or `malformed`.

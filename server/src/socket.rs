@@ -1,30 +1,30 @@
-//! One WebSocket on `/sync/{space}`: frames in, checked messages to the space, frames out. One task per
-//! connection; an idle one holds no buffer.
+//! One WebSocket: frames in, checked messages to the space, frames out. One task per connection; an idle one holds
+//! no buffer. What is spoken on it is the business of a [`Channel`]: [`sync`] or [`presence`].
 //!
 //! Reading and writing never wait for each other: while the space has no room for a message the connection goes on
 //! writing, and while the peer does not read it goes on reading until its lane is full.
 
 mod bucket;
 pub mod handshake;
-mod intake;
+pub mod presence;
 mod reader;
+pub mod sync;
 mod writer;
 
 use crate::config::Config;
+use crate::limits;
 use crate::metrics::Metrics;
+use crate::space::ConnId;
 use crate::space::lanes::Lanes;
-use crate::space::{ConnId, Inbound, SpaceHandle};
 use crate::wire::{self, opcode};
-use crate::{App, limits};
 use bucket::Bucket;
 use reader::{Item, Reader};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use thexr_schema::close::{self, Close};
-use thexr_schema::ids::SpaceId;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,41 @@ thread_local! {
 }
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// A number that no other connection of this process has.
+fn next_conn() -> ConnId {
+    ConnId(CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+/// What is spoken on a connection.
+trait Channel {
+    /// A WebSocket ping goes out after this much silence.
+    const PING_EVERY: Duration;
+    /// After this much silence the peer is lost.
+    const SILENCE_MAX: Duration;
+
+    /// Takes one message, checked before it goes anywhere; answers that need no space go to `out`.
+    fn receive(&mut self, payload: &bytes::Bytes, out: &mut Writer) -> Result<(), End>;
+    /// Hands waiting messages to the space while it has room. An error when the space has ended.
+    fn deliver(&mut self) -> Result<(), Over>;
+    /// True while there are messages the space has no room for; nothing is read then.
+    fn waits(&self) -> bool;
+    /// Waits until the space may have room. Cancel safe.
+    fn room(&self) -> impl Future<Output = ()> + Send;
+    /// True once the space is gone.
+    fn is_over(&self) -> bool;
+    /// When the peer must have said something by; checked with [`Channel::overdue`].
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+    /// What follows when it has not.
+    fn overdue(&mut self, _now: Instant) -> Result<(), End> {
+        Ok(())
+    }
+}
+
+/// The space has ended; its lanes say why.
+struct Over;
 
 /// Why a connection ended.
 enum End {
@@ -60,15 +95,12 @@ impl From<io::Error> for End {
     }
 }
 
-struct Connection {
-    id: ConnId,
+struct Connection<C> {
+    channel: C,
     stream: TcpStream,
     lanes: Lanes,
-    space: SpaceHandle,
     reader: Reader,
     writer: Writer,
-    /// Checked messages that the space has no room for yet; nothing is read while there are any.
-    waiting: VecDeque<Inbound>,
     messages: Bucket,
     bytes: Bucket,
     /// Not before this moment is anything read (a rate was exceeded).
@@ -82,41 +114,6 @@ struct Connection {
     metrics: Arc<Metrics>,
 }
 
-/// Serves one upgraded connection to its end. `early` is what came in together with the request.
-pub async fn run(app: App, id: SpaceId, stream: TcpStream, early: bytes::Bytes) {
-    let conn = ConnId(CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1);
-    let lanes = Lanes::default();
-    let space = match app.spaces.join(&id, conn, &lanes).await {
-        Ok(space) => space,
-        Err(trouble) => return refuse(stream, crate::http::problem::close_of(&trouble), &app.metrics).await,
-    };
-    app.metrics.connections.inc();
-    let mut connection = Connection::new(
-        conn,
-        stream,
-        lanes,
-        space.clone(),
-        &app.config,
-        app.metrics.clone(),
-    );
-    let taken = connection.take_in(&early);
-    // It holds on to the 8 KiB that the request was read into.
-    drop(early);
-    let end = match taken {
-        Ok(()) => connection.serve(&app.stop).await,
-        Err(end) => end,
-    };
-    if matches!(&end, End::Ours(code, _) if *code == close::SLOW_CONSUMER.code) {
-        app.metrics.limit("out_queue");
-    }
-    // Leave first: the space must not go on filling lanes that nobody drains.
-    space.leave(conn).await;
-    let code = connection.finish(end).await;
-    app.metrics.closed(code);
-    app.metrics.connections.dec();
-    tracing::debug!(conn = conn.0, space.id = %id, code, "closed");
-}
-
 /// Tells a peer that was let in only to hear why it is not.
 pub async fn refuse(stream: TcpStream, close: Close, metrics: &Metrics) {
     let mut writer = Writer::default();
@@ -125,24 +122,15 @@ pub async fn refuse(stream: TcpStream, close: Close, metrics: &Metrics) {
     metrics.closed(close.code);
 }
 
-impl Connection {
-    fn new(
-        id: ConnId,
-        stream: TcpStream,
-        lanes: Lanes,
-        space: SpaceHandle,
-        config: &Config,
-        m: Arc<Metrics>,
-    ) -> Self {
+impl<C: Channel> Connection<C> {
+    fn new(channel: C, stream: TcpStream, lanes: Lanes, config: &Config, m: Arc<Metrics>) -> Self {
         let now = Instant::now();
         Self {
-            id,
+            channel,
             stream,
             lanes,
-            space,
             reader: Reader::default(),
             writer: Writer::default(),
-            waiting: VecDeque::new(),
             messages: Bucket::new(config.message_rate, now),
             bytes: Bucket::new(config.byte_rate, now),
             paused_until: None,
@@ -152,6 +140,22 @@ impl Connection {
             closing: None,
             metrics: m,
         }
+    }
+
+    /// From the first byte to the reason of the end.
+    async fn live(&mut self, early: bytes::Bytes, stop: &CancellationToken) -> End {
+        self.metrics.connections.inc();
+        let taken = self.take_in(&early);
+        // It holds on to the 8 KiB that the request was read into.
+        drop(early);
+        let end = match taken {
+            Ok(()) => self.serve(stop).await,
+            Err(end) => end,
+        };
+        if matches!(&end, End::Ours(code, _) if *code == close::SLOW_CONSUMER.code) {
+            self.metrics.limit("out_queue");
+        }
+        end
     }
 
     async fn serve(&mut self, stop: &CancellationToken) -> End {
@@ -165,14 +169,15 @@ impl Connection {
                 let close = self.closing.unwrap_or(close::RESTART);
                 return close.into();
             }
-            let may_read = self.waiting.is_empty() && self.paused_until.is_none();
+            let waits = self.channel.waits();
+            let may_read = !waits && self.paused_until.is_none();
             timer.as_mut().reset(self.deadline());
             let step = tokio::select! { biased;
                 // The space closes its connections when the server stops; this is for one that never answers.
-                () = stop.cancelled(), if self.space.is_closed() && self.closing.is_none() => Err(close::RESTART.into()),
+                () = stop.cancelled(), if self.channel.is_over() && self.closing.is_none() => Err(close::RESTART.into()),
                 ready = self.stream.writable(), if !self.writer.is_empty() => ready.map_err(End::from),
                 () = self.lanes.ready() => self.lanes.broken().map_or(Ok(()), |close| Err(close.into())),
-                () = wait_for_room(&self.space, self.waiting.front()), if !self.waiting.is_empty() => Ok(()),
+                () = self.channel.room(), if waits => Ok(()),
                 ready = self.stream.readable(), if may_read => ready.map_err(End::from).and_then(|()| self.read()),
                 () = timer.as_mut() => self.on_time(Instant::now()),
             };
@@ -185,16 +190,16 @@ impl Connection {
     /// When something is due next if nothing happens.
     fn deadline(&self) -> Instant {
         let quiet = if self.pinged {
-            self.heard + limits::SILENCE_MAX
+            self.heard + C::SILENCE_MAX
         } else {
-            self.heard + limits::PING_EVERY
+            self.heard + C::PING_EVERY
         };
         let stall = if self.writer.is_empty() {
             quiet
         } else {
             self.progress + limits::WRITE_STALL
         };
-        let next = quiet.min(stall);
+        let next = quiet.min(stall).min(self.channel.due().unwrap_or(quiet));
         self.paused_until.map_or(next, |until| until.min(next))
     }
 
@@ -205,12 +210,13 @@ impl Connection {
         if !self.writer.is_empty() && now.duration_since(self.progress) >= limits::WRITE_STALL {
             return Err(close::SLOW_CONSUMER.into());
         }
+        self.channel.overdue(now)?;
         let silence = now.duration_since(self.heard);
         // While we ourselves do not read, silence says nothing about the peer.
-        if self.waiting.is_empty() && silence >= limits::SILENCE_MAX {
+        if !self.channel.waits() && silence >= C::SILENCE_MAX {
             return Err(End::Ours(1001, "no sign of life".into()));
         }
-        if silence >= limits::PING_EVERY && !self.pinged {
+        if silence >= C::PING_EVERY && !self.pinged {
             self.pinged = true;
             self.writer.push(wire::frame(opcode::PING, b""));
         }
@@ -224,9 +230,11 @@ impl Connection {
             if self.closing.is_none() {
                 let drained = self.lanes.drain();
                 self.writer.extend(drained.frames);
-                if let Some(frame) = drained.lossy {
-                    self.writer.push(frame);
-                }
+                drained
+                    .lossy
+                    .into_iter()
+                    .flatten()
+                    .for_each(|frame| self.writer.push(frame));
                 if let Some(close) = drained.close {
                     self.closing = Some(close);
                 }
@@ -242,29 +250,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Hands waiting messages to the space while it has room.
     fn deliver(&mut self) -> Result<(), End> {
-        while let Some(message) = self.waiting.pop_front() {
-            match self.space.try_deliver(self.id, message) {
-                Ok(()) => {}
-                Err(Some(message)) => {
-                    self.waiting.push_front(message);
-                    break;
-                }
-                // The space has ended; its lanes say why, unless that is already known.
-                Err(None) => {
-                    let close = self
-                        .closing
-                        .or_else(|| self.lanes.drain().close)
-                        .unwrap_or(close::RESTART);
-                    return Err(close.into());
-                }
-            }
-        }
-        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
-            self.waiting = VecDeque::new();
-        }
-        Ok(())
+        self.channel.deliver().map_err(|Over| {
+            // Unless it is already known, the lanes say why.
+            let close = self.closing.or_else(|| self.lanes.drain().close);
+            close.unwrap_or(close::RESTART).into()
+        })
     }
 
     fn read(&mut self) -> Result<(), End> {
@@ -295,7 +286,10 @@ impl Connection {
         }
         for item in items {
             match item {
-                Item::Message(payload) => self.check(&payload)?,
+                Item::Message(payload) => {
+                    self.channel.receive(&payload, &mut self.writer)?;
+                    self.deliver()?;
+                }
                 Item::Ping(payload) => self.writer.push(wire::frame(opcode::PONG, &payload)),
                 Item::Pong => {}
                 Item::Close(code) => {
@@ -309,10 +303,20 @@ impl Connection {
     }
 
     /// The end of the connection: says why, lets the peer answer for a moment. Gives the code for the books.
-    async fn finish(mut self, end: End) -> u16 {
-        let End::Ours(code, reason) = end else { return 1000 };
+    async fn finish(self, end: End) -> u16 {
+        let metrics = self.metrics.clone();
+        let code = match end {
+            End::Ours(code, reason) => self.goodbye(code, &reason).await,
+            End::Peer => 1000,
+        };
+        metrics.closed(code);
+        metrics.connections.dec();
+        code
+    }
+
+    async fn goodbye(mut self, code: u16, reason: &str) -> u16 {
         self.writer.drop_whole_frames();
-        self.writer.push(wire::close(code, &reason));
+        self.writer.push(wire::close(code, reason));
         let goodbye = async {
             self.writer.flush(&self.stream).await?;
             let mut rest = [0u8; 512];
@@ -330,11 +334,5 @@ impl Connection {
         };
         let _ = tokio::time::timeout(limits::CLOSE_WAIT, goodbye).await;
         code
-    }
-}
-
-async fn wait_for_room(space: &SpaceHandle, message: Option<&Inbound>) {
-    if let Some(message) = message {
-        space.room(message).await;
     }
 }

@@ -8,6 +8,9 @@ pub mod doc;
 mod fanout;
 pub mod lanes;
 pub(crate) mod load;
+pub mod people;
+pub mod poses;
+pub mod roster;
 mod saver;
 
 pub use actor::{Actor, Exit};
@@ -15,6 +18,7 @@ pub use actor::{Actor, Exit};
 use bytes::Bytes;
 use doc::edit::Edit;
 use doc::{CheckedUpdate, Clocks, SpaceDoc};
+use people::FromMember;
 use std::sync::Arc;
 use thexr_schema::api::CompactResult;
 use thexr_schema::close::Close;
@@ -149,8 +153,31 @@ pub enum Control {
     Compact(bool, Reply<CompactResult>),
     /// How it is.
     Stats(oneshot::Sender<Stats>),
+    /// Who is there.
+    Members(oneshot::Sender<Vec<MemberInfo>>),
+    /// Remove a member (32 hexadecimal digits); answered with the seq of its leave.
+    Kick(String, Reply<Seq>),
     /// Stop, telling the sockets why.
     Stop(Close),
+}
+
+/// A member, as programs are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberInfo {
+    /// 32 hexadecimal digits.
+    pub member: String,
+    /// Who it is.
+    pub user: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// 0 viewer, 1 editor, 2 admin.
+    pub role: u8,
+    /// Lost, and within its grace.
+    pub away: bool,
+    /// Milliseconds since 1970.
+    pub joined_at: i64,
+    /// JSON.
+    pub state: Arc<str>,
 }
 
 /// A space's own numbers.
@@ -158,7 +185,7 @@ pub enum Control {
 pub struct Stats {
     /// The newest committed event known to the actor.
     pub seq: Seq,
-    /// Open sockets.
+    /// Open sockets on `/sync` and `/presence`.
     pub members: usize,
     /// Estimated heap of the document, bytes.
     pub memory_bytes: usize,
@@ -172,6 +199,7 @@ pub struct SpaceHandle {
     control: mpsc::Sender<Control>,
     inbox: mpsc::Sender<Delivery>,
     room: Arc<Semaphore>,
+    people: mpsc::Sender<(ConnId, FromMember)>,
 }
 
 impl SpaceHandle {
@@ -210,6 +238,26 @@ impl SpaceHandle {
             Err(mpsc::error::TrySendError::Full(back)) => Err(Some(back.message)),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(None),
         }
+    }
+
+    /// Tells the space what a presence connection says, if there is room, else gives it back.
+    pub fn try_tell(&self, from: ConnId, message: FromMember) -> Result<(), Option<FromMember>> {
+        self.people
+            .try_send((from, message))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full((_, message)) => Some(message),
+                mpsc::error::TrySendError::Closed(_) => None,
+            })
+    }
+
+    /// The same, waiting for room. Nothing happens when the space is gone.
+    pub async fn tell(&self, from: ConnId, message: FromMember) {
+        let _ = self.people.send((from, message)).await;
+    }
+
+    /// Waits until the space may take a presence message, or is gone. Cancel safe.
+    pub async fn room_to_tell(&self) {
+        let _ = self.people.reserve().await;
     }
 
     /// Waits until a message of this size may fit, or the space is gone. Cancel safe.
@@ -275,6 +323,21 @@ impl SpaceHandle {
             .await
             .map_err(|_| Trouble::Restarting)?;
         answer.await.map_err(|_| Trouble::Restarting)
+    }
+
+    /// Who is there.
+    pub async fn members(&self) -> Result<Vec<MemberInfo>, Trouble> {
+        let (reply, answer) = oneshot::channel();
+        self.control
+            .send(Control::Members(reply))
+            .await
+            .map_err(|_| Trouble::Restarting)?;
+        answer.await.map_err(|_| Trouble::Restarting)
+    }
+
+    /// Removes a member; returns once its leave is durable. `Missing` when there is none of this id.
+    pub async fn kick(&self, member: String) -> Result<Seq, Trouble> {
+        self.ask(|reply| Control::Kick(member, reply)).await
     }
 
     /// Ends the space; its sockets are closed with `close`.

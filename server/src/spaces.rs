@@ -130,6 +130,18 @@ impl Spaces {
         Err(last)
     }
 
+    /// After a start: whoever was in a space is owed a grace and, if need be, a leave, also where nobody comes.
+    pub async fn wake_those_with_members(&self) {
+        match self.store().spaces_with_members().await {
+            Ok(rows) => rows.into_iter().for_each(|row| {
+                if let Err(trouble) = self.start(row) {
+                    tracing::warn!(%trouble, "a space with members cannot be opened");
+                }
+            }),
+            Err(error) => tracing::error!(%error, "who was in the spaces is not known"),
+        }
+    }
+
     /// Deletes a space: its sockets are closed for good, then its rows go.
     pub async fn delete(&self, id: &SpaceId) -> Result<(), Trouble> {
         let row = self.store().space(id).await?.ok_or(Trouble::Gone)?;

@@ -4,6 +4,7 @@
 //! carries the events of every space that had some ready (`writer`). Readers use a small pool of their own.
 
 mod admin;
+mod member;
 mod open;
 mod read;
 pub mod segment;
@@ -11,6 +12,7 @@ mod snapshot;
 mod writer;
 
 pub use admin::{Usage, check};
+pub use member::{MemberRow, RosterChange};
 pub use open::OpenError;
 pub use snapshot::{NewSnapshot, SwapOutcome};
 pub use writer::Appended;
@@ -52,6 +54,14 @@ pub struct SpaceRow {
 pub enum EventKind {
     /// A Yjs update (v1) that changed the document.
     Edit = 1,
+    /// A member came; payload is JSON.
+    Joined = 2,
+    /// A member's connection was lost; payload is JSON.
+    Suspended = 3,
+    /// It came back; payload is JSON.
+    Resumed = 4,
+    /// A member went; payload is JSON with the reason.
+    Left = 5,
     /// The log up to some seq was folded into a snapshot; payload is JSON.
     Compacted = 6,
 }
@@ -61,10 +71,27 @@ pub enum EventKind {
 pub struct NewEvent {
     /// What happened.
     pub kind: EventKind,
-    /// The connection it came from; `None` for the server itself.
+    /// The connection it came from, or the member it is about; `None` for the server itself.
     pub member: Option<String>,
+    /// Who that is, when known.
+    pub user: Option<String>,
     /// The Yjs update or JSON.
     pub payload: Bytes,
+    /// What it does to the list of members; written with it or not at all.
+    pub roster: Option<RosterChange>,
+}
+
+impl NewEvent {
+    /// A Yjs update, from a connection or from the server itself.
+    pub fn edit(member: Option<String>, payload: Bytes) -> Self {
+        Self {
+            kind: EventKind::Edit,
+            member,
+            user: None,
+            payload,
+            roster: None,
+        }
+    }
 }
 
 /// A stored event.

@@ -51,6 +51,17 @@ pub fn message(message: &[u8]) -> Bytes {
     frame(opcode::BINARY, message)
 }
 
+/// A payload of `/presence` as a binary frame.
+pub fn presence(payload: &[u8]) -> Bytes {
+    let len = varint_len(payload.len());
+    let mut out = BytesMut::with_capacity(HEADER_BYTES_MAX + 1 + len + payload.len());
+    put_header(&mut out, opcode::BINARY, 1 + len + payload.len());
+    out.put_u8(thexr_schema::frame::PRESENCE as u8);
+    put_varint(&mut out, payload.len());
+    out.put_slice(payload);
+    out.freeze()
+}
+
 /// A close frame; the reason is cut to the 123 bytes that a control frame has room for.
 pub fn close(code: u16, reason: &str) -> Bytes {
     let mut end = reason.len().min(123);
@@ -108,6 +119,17 @@ mod tests {
             let mut out = BytesMut::new();
             put_update(&mut out, &update);
             assert_eq!(out.freeze(), message(&thexr_schema::frame::update(&update)));
+        }
+    }
+
+    #[test]
+    fn a_presence_payload_is_framed_as_the_encoder_of_the_schema_says() {
+        for len in [1, 127, 128, 70_000] {
+            let payload = vec![5u8; len];
+            assert_eq!(
+                presence(&payload),
+                message(&thexr_schema::presence::message(&payload))
+            );
         }
     }
 

@@ -8,6 +8,7 @@ pub mod http;
 pub mod mutation;
 pub mod node;
 pub mod plan;
+pub mod presence;
 pub mod process;
 pub mod proxy;
 pub mod raw;
@@ -18,6 +19,7 @@ pub mod value;
 
 pub use client::Client;
 pub use plan::Plan;
+pub use presence::Member;
 pub use process::Process;
 pub use proxy::Proxy;
 pub use raw::RawSocket;

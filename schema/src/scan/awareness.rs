@@ -38,7 +38,10 @@ pub fn scan_awareness(bytes: &[u8]) -> Result<Vec<AwarenessEntry<'_>>, Fault> {
     Ok(entries)
 }
 
-fn check_state(state: &str) -> Result<(), FaultCode> {
+/// Judges what a client says of itself: a JSON object, or `null`, within the limits.
+///
+/// Errors: `too_long`, `bad_json`, `too_deep`.
+pub fn check_state(state: &str) -> Result<(), FaultCode> {
     if state == "null" {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use super::tool::{self, Place};
 use super::{Failure, exit};
 use crate::space::doc::{CheckedUpdate, Encoding, Keep, Refused, SpaceDoc};
 use crate::space::load;
-use crate::store::{EventKind, NewEvent};
+use crate::store::NewEvent;
 use bytes::Bytes;
 use serde_json::json;
 use std::io::{IsTerminal, Read, Write};
@@ -181,12 +181,7 @@ pub(super) async fn import(args: Import) -> Result<(), Failure> {
     let seq = match effect {
         None => row.seq,
         Some(payload) => {
-            let event = NewEvent {
-                kind: EventKind::Edit,
-                member: None,
-                payload,
-            };
-            let appended = store.append(row.key, vec![event]).await;
+            let appended = store.append(row.key, vec![NewEvent::edit(None, payload)]).await;
             appended.map_err(|error| on_space(error.into()))?.last
         }
     };

@@ -86,6 +86,9 @@ pub struct Settings {
     /// How long a space without sockets stays in memory [default: 60s]
     #[arg(long, help_heading = "Limits", value_name = "TIME", env = "THEXR_IDLE")]
     pub idle: Option<Span>,
+    /// How long a member whose connection was lost is kept before it has left [default: 15s]
+    #[arg(long, help_heading = "Limits", value_name = "TIME", env = "THEXR_GRACE")]
+    pub grace: Option<Span>,
     /// What a document may grow to [default: 64MiB]
     #[arg(
         long,
@@ -196,6 +199,7 @@ impl Settings {
             compact_min_gap: self.compact_min_gap.or(under.compact_min_gap),
             compact_interval: self.compact_interval.or(under.compact_interval),
             idle: self.idle.or(under.idle),
+            grace: self.grace.or(under.grace),
             doc_bytes_max: self.doc_bytes_max.or(under.doc_bytes_max),
             connections_max: self.connections_max.or(under.connections_max),
             messages_per_second: self.messages_per_second.or(under.messages_per_second),
@@ -232,6 +236,7 @@ impl Settings {
             time("compact-interval", t)
         })?;
         set(&mut config.idle, self.idle, |t| time("idle", t))?;
+        set(&mut config.grace, self.grace, |t| time("grace", t))?;
         set(&mut config.doc_bytes_max, self.doc_bytes_max, |n| {
             limit("doc-bytes-max", n.0, DOC_BYTES_MAX).map(to_usize)
         })?;

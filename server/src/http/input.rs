@@ -21,6 +21,9 @@ pub struct InSpace(pub SpaceId);
 /// `{space}` and `{entity}` of the path.
 pub struct InEntity(pub SpaceId, pub EntityId);
 
+/// `{space}` and `{member}` of the path.
+pub struct InMember(pub SpaceId, pub String);
+
 /// `{space}`, `{entity}` and `{component}` of the path.
 pub struct InComponent(pub SpaceId, pub EntityId, pub String);
 
@@ -73,6 +76,16 @@ impl<S: Send + Sync> FromRequestParts<S> for InEntity {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let params = params(parts, state).await?;
         Ok(Self(space(&params)?, entity_id(find(&params, "entity"))?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InMember {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = params(parts, state).await?;
+        // One that is no id is nobody's: 404 like any other that is not there.
+        Ok(Self(space(&params)?, find(&params, "member").to_owned()))
     }
 }
 

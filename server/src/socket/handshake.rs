@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use base64::Engine;
 use sha1::{Digest, Sha1};
 
-/// Our subprotocol. A client that offers it learns of faults by close code; others by HTTP status.
+/// Our subprotocol on `/sync` (that of `/presence` is [`thexr_schema::presence::SUBPROTOCOL`]). A client that offers it learns of faults by close code; others by HTTP status.
 pub const SUBPROTOCOL: &str = "thexr.v1";
 
 /// Why a request cannot be upgraded.
@@ -20,13 +20,19 @@ pub enum NoUpgrade {
 #[derive(Debug)]
 pub struct Offer {
     accept: HeaderValue,
-    /// It offered [`SUBPROTOCOL`].
+    /// It offered our subprotocol.
     pub ours: bool,
+    protocol: &'static str,
 }
 
 impl Offer {
-    /// Checks method, version and headers.
-    pub fn read(method: &Method, version: Version, headers: &HeaderMap) -> Result<Self, NoUpgrade> {
+    /// Checks method, version and headers; `protocol` is the subprotocol of this path.
+    pub fn read(
+        method: &Method,
+        version: Version,
+        headers: &HeaderMap,
+        protocol: &'static str,
+    ) -> Result<Self, NoUpgrade> {
         if method != Method::GET || version != Version::HTTP_11 {
             return Err(NoUpgrade::Malformed("a WebSocket request is a GET in HTTP/1.1"));
         }
@@ -57,7 +63,8 @@ impl Offer {
         let accept = HeaderValue::from_str(&accept).map_err(|_| NoUpgrade::Malformed("Sec-WebSocket-Key"))?;
         Ok(Self {
             accept,
-            ours: has_token(headers, &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL),
+            ours: has_token(headers, &header::SEC_WEBSOCKET_PROTOCOL, protocol),
+            protocol,
         })
     }
 
@@ -72,7 +79,7 @@ impl Offer {
         if self.ours {
             headers.insert(
                 header::SEC_WEBSOCKET_PROTOCOL,
-                HeaderValue::from_static(SUBPROTOCOL),
+                HeaderValue::from_static(self.protocol),
             );
         }
         response
@@ -112,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_accept_value_is_that_of_the_rfc() {
-        let offer = Offer::read(&Method::GET, Version::HTTP_11, &headers(&GOOD)).expect("good");
+        let offer = Offer::read(&Method::GET, Version::HTTP_11, &headers(&GOOD), SUBPROTOCOL).expect("good");
         let response = offer.response();
         assert_eq!(
             response.headers()["sec-websocket-accept"],
@@ -128,7 +135,7 @@ mod tests {
             "sec-websocket-protocol",
             HeaderValue::from_static("thexr.auth.secret, thexr.v1"),
         );
-        let response = Offer::read(&Method::GET, Version::HTTP_11, &all)
+        let response = Offer::read(&Method::GET, Version::HTTP_11, &all, SUBPROTOCOL)
             .expect("good")
             .response();
         assert_eq!(response.headers()["sec-websocket-protocol"], "thexr.v1");
@@ -140,11 +147,11 @@ mod tests {
             let mut some = GOOD.to_vec();
             some.remove(i);
             assert!(
-                Offer::read(&Method::GET, Version::HTTP_11, &headers(&some)).is_err(),
+                Offer::read(&Method::GET, Version::HTTP_11, &headers(&some), SUBPROTOCOL).is_err(),
                 "without {name}"
             );
         }
-        assert!(Offer::read(&Method::GET, Version::HTTP_10, &headers(&GOOD)).is_err());
-        assert!(Offer::read(&Method::POST, Version::HTTP_11, &headers(&GOOD)).is_err());
+        assert!(Offer::read(&Method::GET, Version::HTTP_10, &headers(&GOOD), SUBPROTOCOL).is_err());
+        assert!(Offer::read(&Method::POST, Version::HTTP_11, &headers(&GOOD), SUBPROTOCOL).is_err());
     }
 }

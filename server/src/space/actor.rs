@@ -3,18 +3,22 @@
 
 mod inbox;
 mod jobs;
+mod members;
+mod upkeep;
 
 use super::awareness::Awareness;
 use super::doc::{Clocks, SpaceDoc};
 use super::fanout::Fanout;
 use super::load::Stored;
+use super::people::{FromMember, People, TickClock};
+use super::poses::Poses;
+use super::roster::Roster;
 use super::saver::Saver;
 use super::{ConnId, Control, Delivery, Read, Reply, SpaceHandle, Stats, Trouble};
 use crate::config::CompactionConfig;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::store::{SpaceRow, Store};
-use jobs::Done;
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,7 +28,7 @@ use thexr_schema::close;
 use thexr_schema::ids::Seq;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Heap per encoded byte of entities (notes: 11 measured); what `memory_bytes` of the statistics is made of.
@@ -54,6 +58,8 @@ pub struct Context {
     pub compaction: CompactionConfig,
     /// How long a space without sockets stays in memory.
     pub idle: Duration,
+    /// How long a lost member is kept.
+    pub grace: Duration,
     /// Encoded bytes a document may grow to.
     pub doc_bytes_max: usize,
     /// One compaction at a time in the process: each holds a second copy of its document.
@@ -77,10 +83,17 @@ pub struct Actor {
     stored: Option<Arc<Stored>>,
     fanout: Fanout,
     awareness: Awareness,
+    /// `None` until the rows are read.
+    roster: Option<Roster>,
+    people: People,
+    poses: Poses,
+    clock: TickClock,
+    /// What presence connections said before the roster was there.
+    held_people: Vec<(ConnId, FromMember)>,
     saver: Saver,
     /// When the batch that gathers may be handed over.
     save_at: Instant,
-    jobs: JoinSet<Done>,
+    jobs: JoinSet<jobs::Done>,
     /// SyncStep1 that wait until everything applied is durable.
     steps: Vec<(ConnId, Clocks)>,
     /// Reads that wait for the same.
@@ -102,13 +115,17 @@ pub struct Actor {
 struct Mail {
     control: mpsc::Receiver<Control>,
     inbox: mpsc::Receiver<Delivery>,
+    people: mpsc::Receiver<(ConnId, FromMember)>,
 }
 
 /// Everything that can happen to a space.
 enum Event {
     Stop,
     Control(Control),
-    Job(Result<Done, tokio::task::JoinError>),
+    Job(Result<jobs::Done, tokio::task::JoinError>),
+    /// When it was due.
+    Tick(Instant),
+    People(Vec<(ConnId, FromMember)>),
     AwarenessTick,
     SaveDue,
     Housekeeping,
@@ -124,6 +141,7 @@ impl Actor {
     ) -> (SpaceHandle, impl Future<Output = Exit> + Send) {
         let (control_in, control) = mpsc::channel(limits::CONTROL_LEN);
         let (inbox_in, inbox) = mpsc::channel(limits::INBOX_LEN);
+        let (people_in, people) = mpsc::channel(limits::PEOPLE_LEN);
         let room = Arc::new(Semaphore::new(limits::INBOX_KIB as usize));
         let handle = SpaceHandle {
             id: row.slug.clone(),
@@ -131,6 +149,7 @@ impl Actor {
             control: control_in,
             inbox: inbox_in,
             room,
+            people: people_in,
         };
         let now = Instant::now();
         let actor = Self {
@@ -141,6 +160,11 @@ impl Actor {
             stored: None,
             fanout: Fanout::default(),
             awareness: Awareness::default(),
+            roster: None,
+            people: People::default(),
+            poses: Poses::default(),
+            clock: TickClock::new(now),
+            held_people: Vec::new(),
             saver: Saver::default(),
             save_at: now,
             jobs: JoinSet::new(),
@@ -155,7 +179,14 @@ impl Actor {
             opened: now,
             retire,
         };
-        (handle, actor.run(Mail { control, inbox }))
+        (
+            handle,
+            actor.run(Mail {
+                control,
+                inbox,
+                people,
+            }),
+        )
     }
 
     async fn run(mut self, mut mail: Mail) -> Exit {
@@ -177,29 +208,37 @@ impl Actor {
             }
         };
         match exit {
-            Exit::Stopped => self.drain().await,
+            Exit::Stopped => {
+                self.suspend_everybody(Instant::now());
+                self.drain().await;
+            }
             // What is on its way to the database will be there: say so, but read nothing from this document.
             Exit::Broken(..) => {
                 self.doc = None;
                 self.steps.clear();
                 self.reads.clear();
-                self.saver.drop_gathering();
+                self.saver.drop_updates();
+                self.suspend_everybody(Instant::now());
                 self.drain().await;
             }
             Exit::Idle | Exit::Storage(_) => {}
         }
         self.fanout.close_all(close);
+        self.people.close_all(close);
         exit
     }
 
     /// The loop: only this function and `drain` wait.
     async fn serve(&mut self, mail: &mut Mail) -> Exit {
         let stop = self.context.stop.clone();
+        let mut poses = interval_at(self.clock.start, limits::POSE_TICK);
         let mut tick = interval(limits::AWARENESS_TICK);
         let mut housekeeping = interval(limits::HOUSEKEEPING);
+        poses.set_missed_tick_behavior(MissedTickBehavior::Skip);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut deliveries = Vec::new();
+        let mut said = Vec::new();
         loop {
             // Rare events first, the busiest last: an endless stream of edits starves nothing.
             let event = tokio::select! { biased;
@@ -207,6 +246,8 @@ impl Actor {
                 // A waiting read holds back the edits of others, or it would never find everything durable.
                 Some(control) = mail.control.recv(), if self.is_settled() => Event::Control(control),
                 Some(done) = self.jobs.join_next() => Event::Job(done),
+                due = poses.tick(), if !self.poses.is_empty() => Event::Tick(due),
+                _ = mail.people.recv_many(&mut said, limits::PEOPLE_LEN) => Event::People(std::mem::take(&mut said)),
                 _ = tick.tick(), if self.awareness.is_dirty() => Event::AwarenessTick,
                 () = sleep_until(self.save_at), if self.saver.is_ready() => Event::SaveDue,
                 _ = housekeeping.tick() => Event::Housekeeping,
@@ -239,6 +280,16 @@ impl Actor {
             Event::Control(control) => self.control(control, now),
             Event::Job(Ok(done)) => self.job_done(done, now),
             Event::Job(Err(error)) => self.job_panicked(&error),
+            Event::Tick(due) => {
+                self.tick(due, now);
+                None
+            }
+            Event::People(said) => {
+                for (conn, message) in said {
+                    self.people_said(conn, message, now);
+                }
+                None
+            }
             Event::AwarenessTick => {
                 self.isolated(|actor| {
                     if let Some(changed) = actor.awareness.changed() {
@@ -273,8 +324,11 @@ impl Actor {
                 self.isolated(|actor| actor.awareness.leave(conn));
                 self.idle_since = now;
             }
+            Control::Members(reply) => drop(reply.send(self.member_infos())),
+            Control::Kick(member, reply) => self.kick(&member, reply, now),
             Control::Stop(close) => {
                 self.fanout.close_all(close);
+                self.people.close_all(close);
                 return Some(Exit::Stopped);
             }
             Control::Stats(reply) => {
@@ -282,7 +336,7 @@ impl Actor {
                 let memory_bytes = bytes * HEAP_PER_ENCODED_BYTE;
                 let _ = reply.send(Stats {
                     seq: self.seq,
-                    members: self.fanout.len(),
+                    members: self.fanout.len() + self.people.len(),
                     memory_bytes,
                 });
             }
@@ -321,43 +375,6 @@ impl Actor {
         if let Some(doc) = &self.doc {
             let step = thexr_schema::frame::sync_step1(&doc.state_vector());
             self.fanout.send(conn, crate::wire::message(&step));
-        }
-    }
-
-    fn housekeeping(&mut self, now: Instant) -> Option<Exit> {
-        self.isolated(|actor| actor.awareness.expire(now));
-        let policy = &self.context.compaction;
-        let since = now.duration_since(self.last_compaction);
-        let long = self.row.log_rows >= policy.updates || self.row.log_bytes >= policy.bytes;
-        // Everybody has gone: the next one to come is served from the snapshot as it is stored.
-        let left = self.fanout.len() == 0 && self.row.log_bytes >= limits::LEFT_LOG_BYTES;
-        let due = long && since >= policy.min_gap
-            || self.row.log_rows > 0 && since >= policy.interval
-            || left && now.duration_since(self.idle_since) >= limits::HOUSEKEEPING;
-        if due && self.compaction.is_none() && self.doc.is_some() {
-            self.compact(false, None, now);
-        }
-        let quiet = self.fanout.len() == 0 && self.saver.is_idle() && self.jobs.is_empty();
-        if quiet && self.doc.is_some() && now.duration_since(self.idle_since) >= self.context.idle {
-            return (self.retire)().then_some(Exit::Idle);
-        }
-        None
-    }
-
-    /// After the end of the loop: what the saver holds is made durable, acknowledged and relayed.
-    async fn drain(&mut self) {
-        let deadline = Instant::now() + limits::SHUTDOWN_SAVE;
-        self.start_save(deadline);
-        while !self.saver.is_idle() {
-            let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.jobs.join_next()).await else {
-                return;
-            };
-            if let Ok(done @ Done::Saved(_)) = done
-                && self.job_done(done, Instant::now()).is_some()
-            {
-                return;
-            }
-            self.start_save(deadline);
         }
     }
 }

@@ -23,9 +23,12 @@ struct Shared {
 struct State {
     reliable: VecDeque<Bytes>,
     reliable_bytes: usize,
-    lossy: Option<Bytes>,
+    lossy: Option<Lossy>,
     close: Option<Close>,
 }
+
+/// What only the newest of counts: up to two frames that leave together.
+pub type Lossy = [Bytes; 2];
 
 /// The reliable lane is full: this peer does not read fast enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +39,8 @@ pub struct Full;
 pub struct Drained {
     /// Ready frames, in order.
     pub frames: VecDeque<Bytes>,
-    /// The newest lossy frame, to go behind them.
-    pub lossy: Option<Bytes>,
+    /// The newest lossy frames, to go behind them.
+    pub lossy: Option<Lossy>,
     /// Set once the connection is to be closed, after the frames are written.
     pub close: Option<Close>,
 }
@@ -100,9 +103,26 @@ impl Lanes {
     /// Replaces what is in the lossy slot; true when something was overwritten unread, so that the next content
     /// must stand alone.
     pub fn put_lossy(&self, frame: Bytes) -> bool {
-        let overwritten = self.state().lossy.replace(frame).is_some();
+        let overwritten = self.state().lossy.replace([frame, Bytes::new()]).is_some();
         self.0.bell.notify_one();
         overwritten
+    }
+
+    /// Appends a frame that must arrive and replaces what is in the lossy slot, so that both leave in one write. Empty
+    /// frames change nothing.
+    pub fn put_tick(&self, reliable: Option<Bytes>, lossy: Lossy) {
+        let mut state = self.state();
+        if state.close.is_some() || (reliable.is_none() && lossy.iter().all(Bytes::is_empty)) {
+            return;
+        }
+        if !lossy.iter().all(Bytes::is_empty) {
+            state.lossy = Some(lossy);
+        }
+        drop(state);
+        match reliable {
+            Some(frame) => drop(self.push(frame)),
+            None => self.0.bell.notify_one(),
+        }
     }
 
     /// True while the lossy slot has not been taken.
@@ -181,7 +201,10 @@ mod tests {
         let lanes = Lanes::default();
         assert!(!lanes.put_lossy(Bytes::from_static(b"1")));
         assert!(lanes.put_lossy(Bytes::from_static(b"2")));
-        assert_eq!(lanes.drain().lossy.as_deref(), Some(&b"2"[..]));
+        assert_eq!(
+            lanes.drain().lossy,
+            Some([Bytes::from_static(b"2"), Bytes::new()])
+        );
         assert!(!lanes.lossy_waits());
     }
 

@@ -1,9 +1,10 @@
-//! What is applied but not yet durable. One batch per space is on its way to the database; what comes in meanwhile
+//! What is decided but not yet durable: updates and facts about members, in one order. One batch per space is on its way to the database; what comes in meanwhile
 //! gathers in the next. Pure: the actor does the writing and the sending.
 
+use super::roster::Fact;
 use super::{ConnId, Reply};
 use crate::limits;
-use crate::store::{EventKind, NewEvent};
+use crate::store::NewEvent;
 use bytes::Bytes;
 use thexr_schema::ids::Seq;
 use tokio::time::Instant;
@@ -16,11 +17,28 @@ pub(super) enum After {
     Done(Reply<Seq>),
 }
 
-/// Updates that become durable together.
+/// Something that gets a number.
+pub(super) enum Item {
+    /// Author (none for the server) and update; relayed once committed.
+    Update(Option<ConnId>, Bytes),
+    /// Somebody came or went; told once committed.
+    Fact(Fact),
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Update(_, update) => update.len(),
+            Self::Fact(_) => 0,
+        }
+    }
+}
+
+/// What becomes durable together.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// Author (none for the server) and update, in order; relayed once committed.
-    pub updates: Vec<(Option<ConnId>, Bytes)>,
+    /// In order.
+    pub items: Vec<Item>,
     /// What waits for them.
     pub after: Vec<After>,
     /// Payload bytes.
@@ -41,13 +59,18 @@ impl Saver {
     pub fn push(&mut self, author: Option<ConnId>, update: Bytes, at: Instant) {
         self.gathering.bytes += update.len();
         self.gathering.since.get_or_insert(at);
-        self.gathering.updates.push((author, update));
+        self.gathering.items.push(Item::Update(author, update));
+    }
+
+    /// Adds a fact about a member.
+    pub fn push_fact(&mut self, fact: Fact) {
+        self.gathering.items.push(Item::Fact(fact));
     }
 
     /// Attaches `after` to the newest batch that is not durable yet; gives it back when there is none, to be done
     /// at once.
     pub fn wait(&mut self, after: After) -> Option<After> {
-        let batch = if self.gathering.updates.is_empty() {
+        let batch = if self.gathering.items.is_empty() {
             self.saving.as_mut()
         } else {
             Some(&mut self.gathering)
@@ -63,7 +86,7 @@ impl Saver {
 
     /// True when there is a batch to hand over and none on its way.
     pub fn is_ready(&self) -> bool {
-        self.saving.is_none() && !self.gathering.updates.is_empty()
+        self.saving.is_none() && !self.gathering.items.is_empty()
     }
 
     /// The next events to write, when there are some and none are on their way.
@@ -72,22 +95,23 @@ impl Saver {
             return None;
         }
         let mut batch = std::mem::take(&mut self.gathering);
-        if batch.updates.len() > limits::APPEND_EVENTS_MAX {
-            let rest = batch.updates.split_off(limits::APPEND_EVENTS_MAX);
-            self.gathering.bytes = rest.iter().map(|(_, update)| update.len()).sum();
+        if batch.items.len() > limits::APPEND_EVENTS_MAX {
+            let rest = batch.items.split_off(limits::APPEND_EVENTS_MAX);
+            self.gathering.bytes = rest.iter().map(Item::bytes).sum();
             batch.bytes -= self.gathering.bytes;
             // What waits may wait for any of them, so it waits for the last.
             self.gathering.after = std::mem::take(&mut batch.after);
             self.gathering.since = batch.since;
-            self.gathering.updates = rest;
+            self.gathering.items = rest;
         }
         let events = batch
-            .updates
-            .iter()
-            .map(|(author, update)| NewEvent {
-                kind: EventKind::Edit,
-                member: author.map(|conn| conn.to_string()),
-                payload: update.clone(),
+            .items
+            .iter_mut()
+            .map(|item| match item {
+                Item::Update(author, update) => {
+                    NewEvent::edit(author.map(|conn| conn.to_string()), update.clone())
+                }
+                Item::Fact(fact) => fact.event(),
             })
             .collect();
         self.saving = Some(batch);
@@ -99,9 +123,12 @@ impl Saver {
         self.saving.take().unwrap_or_default()
     }
 
-    /// Forgets what is not on its way yet: its authors still have it and nobody was told that it is saved.
-    pub fn drop_gathering(&mut self) {
-        self.gathering = Batch::default();
+    /// Forgets the updates that are not on their way yet: their authors still have them and nobody was told that they
+    /// are saved. What is known of members stays true.
+    pub fn drop_updates(&mut self) {
+        let mut left = std::mem::take(&mut self.gathering).items;
+        left.retain(|item| matches!(item, Item::Fact(_)));
+        self.gathering.items = left;
     }
 
     /// False when so much is unsaved that no more may be applied: the sockets stop reading.
@@ -111,7 +138,7 @@ impl Saver {
 
     /// True when everything applied is durable.
     pub fn is_idle(&self) -> bool {
-        self.saving.is_none() && self.gathering.updates.is_empty()
+        self.saving.is_none() && self.gathering.items.is_empty()
     }
 }
 

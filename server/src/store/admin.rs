@@ -79,7 +79,7 @@ impl Store {
         if done.rows_affected() == 0 {
             return Err(StoreError::Gone);
         }
-        for table in ["event", "segment", "snapshot", "head"] {
+        for table in ["event", "segment", "snapshot", "member", "head"] {
             let sql = format!("delete from {table} where space_id = ?");
             sqlx::query(sqlx::AssertSqlSafe(sql))
                 .bind(key.0)

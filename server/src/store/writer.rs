@@ -4,7 +4,7 @@
 //! last commit started ([`super::Store::next_commit`]), because each commit costs an fsync and each fan-out one
 //! write per receiver: one pace for both is what keeps a busy space cheap. An idle server commits at once.
 
-use super::{NewEvent, Result, SpaceKey, StoreError, event_crc, now_ms};
+use super::{NewEvent, Result, SpaceKey, StoreError, event_crc, member, now_ms};
 use crate::limits;
 use crate::metrics::Metrics;
 use sqlx::{Row, SqliteConnection, SqlitePool};
@@ -150,7 +150,14 @@ async fn write(pool: &SqlitePool, batch: &[Append]) -> Result<Vec<Result<Appende
 /// more than the statement. `head` gives the numbers, the join with it drops the events of deleted spaces.
 async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result<Vec<Result<Appended>>> {
     let rows: usize = batch.iter().map(|a| a.events.len()).sum();
-    let sql = statement(batch.len().next_power_of_two(), rows.next_power_of_two());
+    let changes = member::Changes::of(batch.iter().map(|a| (a.space, &a.events[..])));
+    let (puts, drops) = changes.padded();
+    let sql = statement(
+        batch.len().next_power_of_two(),
+        rows.next_power_of_two(),
+        puts,
+        drops,
+    );
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now_ms());
     let pad = |n: usize| n.next_power_of_two() - n;
     for append in batch {
@@ -174,6 +181,7 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
                 .bind(i as i64 + 1 - n)
                 .bind(kind)
                 .bind(event.member.as_deref())
+                .bind(event.user.as_deref())
                 .bind(&event.payload[..])
                 .bind(event_crc(kind, &event.payload));
         }
@@ -184,10 +192,11 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
             .bind(0i64)
             .bind(0i64)
             .bind(None::<&str>)
+            .bind(None::<&str>)
             .bind(&[][..])
             .bind(0i64);
     }
-    let heads = query.fetch_all(connection).await?;
+    let heads = changes.bind(query).fetch_all(connection).await?;
     Ok(batch
         .iter()
         .map(|append| {
@@ -208,9 +217,9 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
         .collect())
 }
 
-/// The text for `spaces` head rows and `rows` events. Sizes are powers of two and the rest is padded with null
+/// The text for `spaces` head rows, `rows` events, `puts` members written and `drops` removed. Sizes are powers of two and the rest is padded with null
 /// keys, so that a few dozen texts stay prepared.
-fn statement(spaces: usize, rows: usize) -> String {
+fn statement(spaces: usize, rows: usize, puts: usize, drops: usize) -> String {
     let mut sql = String::with_capacity(600 + 10 * spaces + 16 * rows);
     sql.push_str(
         "begin immediate;
@@ -223,20 +232,21 @@ fn statement(spaces: usize, rows: usize) -> String {
                 log_rows = log_rows + batch.edits, log_bytes = log_bytes + batch.bytes
          from batch, given where head.space_id = batch.space_id
          returning space_id, seq, at;
-         with batch(space_id, back, kind, member, payload, crc) as (values ",
+         with batch(space_id, back, kind, member, user, payload, crc) as (values ",
     );
-    values(&mut sql, "(?,?,?,?,?,?)", rows);
+    values(&mut sql, "(?,?,?,?,?,?,?)", rows);
     sql.push_str(
         ")
-         insert into event (space_id, seq, at, kind, member, payload, crc)
-         select b.space_id, h.seq + b.back, h.at, b.kind, b.member, b.payload, b.crc
-         from batch b join head h on h.space_id = b.space_id;
-         commit",
+         insert into event (space_id, seq, at, kind, member, user, payload, crc)
+         select b.space_id, h.seq + b.back, h.at, b.kind, b.member, b.user, b.payload, b.crc
+         from batch b join head h on h.space_id = b.space_id;",
     );
+    member::statement(&mut sql, puts, drops);
+    sql.push_str("commit");
     sql
 }
 
-fn values(sql: &mut String, row: &str, n: usize) {
+pub(super) fn values(sql: &mut String, row: &str, n: usize) {
     for i in 0..n {
         let comma = if i == 0 { "" } else { "," };
         let _ = write!(sql, "{comma}{row}");

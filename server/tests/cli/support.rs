@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use thexr::metrics::Metrics;
 use thexr::space::doc::SpaceDoc;
 use thexr::space::doc::edit::{Edit, Edited};
-use thexr::store::{EventKind, NewEvent, Store};
+use thexr::store::{NewEvent, Store};
 use tokio_util::task::TaskTracker;
 
 /// A folder of its own per test, gone afterwards.
@@ -123,11 +123,7 @@ pub fn fill(data: &Path, space: &str, edits: std::ops::Range<u32>) {
         let mut doc = SpaceDoc::new(u64::from(edits.start) + 100);
         for n in edits {
             let payload = put(&mut doc, format!("e{n}"));
-            let event = NewEvent {
-                kind: EventKind::Edit,
-                member: None,
-                payload,
-            };
+            let event = NewEvent::edit(None, payload);
             store.append(row.key, vec![event]).await.expect("appends");
         }
         store.close().await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use thexr::metrics::Metrics;
 use thexr::space::doc::{CheckedUpdate, Keep, SpaceDoc};
-use thexr::store::{EventKind, NewEvent, Store};
+use thexr::store::{NewEvent, Store};
 use thexr_schema::ids::SpaceId;
 use tokio_util::task::TaskTracker;
 
@@ -74,11 +74,7 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
             let at = n * batch % (updates - batch);
             let payloads = bytes[at..at + batch].iter().cloned();
             payloads
-                .map(|payload| NewEvent {
-                    kind: EventKind::Edit,
-                    member: Some("1".into()),
-                    payload,
-                })
+                .map(|payload| NewEvent::edit(Some("1".into()), payload))
                 .collect()
         };
         // The first of a size prepares its statement.

@@ -4,17 +4,18 @@
 use super::{Actor, Exit};
 use crate::space::doc::SpaceDoc;
 use crate::space::load::{self, Stored};
-use crate::space::saver::After;
+use crate::space::saver::{After, Item};
 use crate::space::{Reply, Trouble, compactor};
-use crate::store::{Appended, SpaceRow};
+use crate::store::{Appended, MemberRow, SpaceKey, SpaceRow, Store};
 use std::sync::Arc;
 use thexr_schema::api::CompactResult;
+use thexr_schema::ids::Seq;
 use tokio::time::Instant;
 
 /// The end of a job.
 pub(super) enum Done {
     /// The rows are read and unpacked.
-    Read(Result<(SpaceRow, Arc<Stored>), Trouble>),
+    Read(Result<(SpaceRow, Arc<Stored>, Vec<MemberRow>), Trouble>),
     /// The document is built.
     Built(Result<Box<SpaceDoc>, Trouble>),
     /// A batch is in the database, or not.
@@ -23,11 +24,16 @@ pub(super) enum Done {
     Compacted(Result<compactor::Compacted, Trouble>),
 }
 
+async fn read(store: &Store, key: SpaceKey) -> Result<(SpaceRow, Arc<Stored>, Vec<MemberRow>), Trouble> {
+    let (row, stored) = load::read(store, key).await?;
+    Ok((row, stored, store.members(key).await?))
+}
+
 impl Actor {
     pub(super) fn open(&mut self) {
         let (store, key) = (self.context.store.clone(), self.row.key);
         self.jobs
-            .spawn(async move { Done::Read(load::read(&store, key).await) });
+            .spawn(async move { Done::Read(read(&store, key).await) });
     }
 
     /// Sends the next batch on its way when none is under way and the writer is about to take one.
@@ -48,10 +54,11 @@ impl Actor {
 
     pub(super) fn job_done(&mut self, done: Done, now: Instant) -> Option<Exit> {
         match done {
-            Done::Read(Ok((row, stored))) => {
+            Done::Read(Ok((row, stored, members))) => {
                 self.row = row;
                 self.seq = self.row.seq;
                 self.stored = Some(stored.clone());
+                self.restore_roster(members, now);
                 self.answer_steps();
                 // 32 bits: stock clients draw such ids, and so every codec on the way has seen one.
                 let client = u64::from(rand::random::<u32>());
@@ -126,7 +133,14 @@ impl Actor {
         self.context.metrics.read_only.set(0);
         let batch = self.saver.saved();
         self.seq = appended.last;
-        self.row.log_rows += batch.updates.len() as i64;
+        let (mut updates, mut facts) = (Vec::with_capacity(batch.items.len()), Vec::new());
+        for (item, seq) in batch.items.into_iter().zip(appended.first.0..) {
+            match item {
+                Item::Update(author, update) => updates.push((author, update)),
+                Item::Fact(fact) => facts.push((fact, Seq(seq))),
+            }
+        }
+        self.row.log_rows += updates.len() as i64;
         self.row.log_bytes += batch.bytes as i64;
         if let Some(since) = batch.since {
             self.context.metrics.acked(now.duration_since(since));
@@ -139,7 +153,10 @@ impl Actor {
                 other @ After::Done(_) => rest.push(other),
             }
         }
-        self.fanout.relay(&batch.updates, &acks);
+        self.fanout.relay(&updates, &acks);
+        for (fact, seq) in facts {
+            self.settle(&fact, seq, appended);
+        }
         for after in rest {
             self.do_after(after, Some(appended.last));
         }

@@ -1,0 +1,45 @@
+//! Who is in a space, and the way out for one of them.
+
+use super::auth::Admin;
+use super::input::{InMember, InSpace};
+use super::problem::Problem;
+use super::timestamp::rfc3339;
+use crate::App;
+use crate::space;
+use axum::Json;
+use axum::extract::State;
+use thexr_schema::api::{MemberInfo, Page, Written};
+
+/// `GET /api/v1/spaces/{space}/members`: all of them, a space has a bounded number.
+pub async fn list(State(app): State<App>, InSpace(id): InSpace) -> Result<Json<Page<MemberInfo>>, Problem> {
+    let members = app.spaces.get(&id).await?.members().await?;
+    let items = members.into_iter().map(shown).collect();
+    Ok(Json(Page { items, next: None }))
+}
+
+/// `DELETE /api/v1/admin/spaces/{space}/members/{member}`: its connection ends with 4411, and it has left.
+pub async fn kick(
+    _: Admin,
+    State(app): State<App>,
+    InMember(id, member): InMember,
+) -> Result<Json<Written>, Problem> {
+    let seq = app.spaces.get(&id).await?.kick(member).await?;
+    Ok(Json(Written { id: None, seq: seq.0 }))
+}
+
+fn shown(member: space::MemberInfo) -> MemberInfo {
+    let role = match member.role {
+        0 => "viewer",
+        1 => "editor",
+        _ => "admin",
+    };
+    MemberInfo {
+        member: member.member,
+        user: member.user.to_string(),
+        name: member.name.to_string(),
+        role: role.to_owned(),
+        away: member.away,
+        joined_at: rfc3339(member.joined_at),
+        state: serde_json::from_str(&member.state).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,141 @@
+//! `GET /sync/{space}` and `GET /presence/{space}`: from a request to a WebSocket.
+
+use super::Slot;
+use super::input::InSpace;
+use super::problem::{Code, Problem, close_of};
+use crate::App;
+use crate::socket::handshake::{self, NoUpgrade, Offer};
+use crate::socket::{self, presence};
+use crate::space::roster::Identity;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use thexr_schema::ids::SpaceId;
+use thexr_schema::presence::SUBPROTOCOL;
+use tokio::net::TcpStream;
+
+/// Longest user id and name, characters.
+const NAME_CHARS_MAX: usize = 64;
+/// A viewer or an editor: without tokens everybody may edit.
+const EDITOR: u8 = 1;
+
+/// The y-websocket channel.
+pub async fn sync(State(app): State<App>, InSpace(id): InSpace, request: Request) -> Response {
+    let serve = |app, id, stream, early| socket::sync::run(app, id, stream, early);
+    upgrade(app, id, request, handshake::SUBPROTOCOL, serve).await
+}
+
+/// The presence channel.
+pub async fn presence(State(app): State<App>, InSpace(id): InSpace, request: Request) -> Response {
+    let identity = identity(&request);
+    let serve =
+        |app: App, id, stream, early| async move { presence::run(app, id, identity, stream, early).await };
+    upgrade(app, id, request, SUBPROTOCOL, serve).await
+}
+
+/// Checks the request, makes sure the space can be had, and hands the connection on.
+async fn upgrade<F>(
+    app: App,
+    id: SpaceId,
+    mut request: Request,
+    protocol: &'static str,
+    serve: impl FnOnce(App, SpaceId, TcpStream, Bytes) -> F + Send + 'static,
+) -> Response
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let offer = match Offer::read(request.method(), request.version(), request.headers(), protocol) {
+        Ok(offer) => offer,
+        Err(NoUpgrade::Version) => {
+            return Problem::new(Code::WebsocketVersion, "WebSocket version 13 only.").into_response();
+        }
+        Err(NoUpgrade::Malformed(why)) => return Problem::new(Code::NoUpgrade, why).into_response(),
+    };
+    // Nothing is agreed to before the space is there: who cannot read a close code gets a status.
+    let trouble = app.spaces.get_or_create(&id).await.err();
+    if let Some(trouble) = &trouble
+        && !offer.ours
+    {
+        return Problem::from(trouble.clone()).into_response();
+    }
+    let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Problem::new(Code::NoUpgrade, "This connection cannot be upgraded.").into_response();
+    };
+    let slot = request.extensions_mut().remove::<Slot>();
+    let tracker = app.tracker.clone();
+    tracker.spawn(async move {
+        // The connection goes on here, and so does its place among all.
+        let _slot = slot;
+        let Ok(upgraded) = on_upgrade.await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            return;
+        };
+        let stream = parts.io.into_inner();
+        match trouble {
+            Some(trouble) => socket::refuse(stream, close_of(&trouble), &app.metrics).await,
+            None => serve(app, id, stream, parts.read_buf).await,
+        }
+    });
+    offer.response()
+}
+
+#[derive(Deserialize, Default)]
+struct Who {
+    user: Option<String>,
+    name: Option<String>,
+}
+
+/// Who is behind a connection while there are no tokens: whoever it says it is, which binds nobody to anything.
+fn identity(request: &Request) -> Identity {
+    let who: Who =
+        axum::extract::Query::try_from_uri(request.uri()).map_or_else(|_| Who::default(), |query| query.0);
+    let user = who.user.as_deref().map(clean).filter(|user| !user.is_empty());
+    let name = who.name.as_deref().map(clean).filter(|name| !name.is_empty());
+    Identity {
+        user: user
+            .unwrap_or_else(|| format!("guest-{:08x}", rand::random::<u32>()))
+            .into(),
+        name: name.unwrap_or_else(|| "Guest".to_owned()).into(),
+        role: EDITOR,
+    }
+}
+
+/// A name as it may be shown: no control characters, nothing that turns the text around, not too long.
+fn clean(text: &str) -> String {
+    let shown = |c: &char| {
+        !c.is_control()
+            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.trim().chars().filter(shown).take(NAME_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(query: &str) -> Identity {
+        let uri = format!("/presence/lobby{query}");
+        identity(
+            &Request::get(uri)
+                .body(axum::body::Body::empty())
+                .expect("a request"),
+        )
+    }
+
+    /// SPEC M1.
+    #[test]
+    fn a_name_is_what_can_be_shown() {
+        let ana = who("?user=ana&name=%20Ana%E2%80%AE%00%20");
+        assert_eq!((&*ana.user, &*ana.name), ("ana", "Ana"));
+        assert_eq!(
+            who(&format!("?name={}", "x".repeat(500))).name.len(),
+            NAME_CHARS_MAX
+        );
+        let (a, b) = (who(""), who("?user=&name=%0a"));
+        assert_eq!((&*a.name, &*b.name), ("Guest", "Guest"));
+        assert_ne!(a.user, b.user, "two strangers are two users");
+    }
+}

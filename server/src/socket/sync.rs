@@ -1,0 +1,141 @@
+//! `/sync/{space}`: y-websocket messages in, checked by the scanner here, off the space's actor. Nothing unscanned
+//! passes.
+
+use super::{Channel, Connection, End, Over, Writer, next_conn, refuse};
+use crate::metrics::Metrics;
+use crate::space::doc::CheckedUpdate;
+use crate::space::lanes::Lanes;
+use crate::space::{ConnId, Inbound, SpaceHandle};
+use crate::{App, limits};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use thexr_schema::close;
+use thexr_schema::fault::Fault;
+use thexr_schema::frame::{Message, Messages};
+use thexr_schema::ids::SpaceId;
+use thexr_schema::scan;
+use tokio::net::TcpStream;
+
+struct Sync {
+    conn: ConnId,
+    space: SpaceHandle,
+    /// Checked messages that the space has no room for yet.
+    waiting: VecDeque<Inbound>,
+    metrics: Arc<Metrics>,
+}
+
+/// Serves one upgraded connection to its end. `early` is what came in together with the request.
+pub async fn run(app: App, id: SpaceId, stream: TcpStream, early: Bytes) {
+    let conn = next_conn();
+    let lanes = Lanes::default();
+    let space = match app.spaces.join(&id, conn, &lanes).await {
+        Ok(space) => space,
+        Err(trouble) => return refuse(stream, crate::http::problem::close_of(&trouble), &app.metrics).await,
+    };
+    let channel = Sync {
+        conn,
+        space: space.clone(),
+        waiting: VecDeque::new(),
+        metrics: app.metrics.clone(),
+    };
+    let mut connection = Connection::new(channel, stream, lanes, &app.config, app.metrics.clone());
+    let end = connection.live(early, &app.stop).await;
+    // Leave first: the space must not go on filling lanes that nobody drains.
+    space.leave(conn).await;
+    let code = connection.finish(end).await;
+    tracing::debug!(conn = conn.0, space.id = %id, code, "closed");
+}
+
+impl Channel for Sync {
+    const PING_EVERY: Duration = limits::PING_EVERY;
+    const SILENCE_MAX: Duration = limits::SILENCE_MAX;
+
+    /// Splits one WebSocket payload (several messages may share one) and checks each.
+    fn receive(&mut self, payload: &Bytes, _out: &mut Writer) -> Result<(), End> {
+        for message in Messages::new(payload) {
+            let message = message.map_err(|fault| self.bad(fault))?;
+            let own = |part: &[u8]| payload.slice_ref(part);
+            let inbound = match message {
+                Message::SyncStep1(state_vector) => {
+                    self.metrics.message("sync_step1");
+                    Inbound::SyncStep1(
+                        scan::scan_state_vector(state_vector).map_err(|fault| self.bad(fault))?,
+                    )
+                }
+                Message::SyncStep2(update) => {
+                    self.metrics.message("sync_step2");
+                    Inbound::SyncStep2(CheckedUpdate::parse(own(update)).map_err(|fault| self.bad(fault))?)
+                }
+                Message::Update(update) => {
+                    self.metrics.message("update");
+                    let update = CheckedUpdate::parse(own(update)).map_err(|fault| self.bad(fault))?;
+                    if update.is_empty() {
+                        continue;
+                    }
+                    Inbound::Update(update)
+                }
+                Message::Awareness(update) => {
+                    self.metrics.message("awareness");
+                    scan::scan_awareness(update).map_err(|fault| self.bad(fault))?;
+                    Inbound::Awareness(own(update))
+                }
+                Message::QueryAwareness => {
+                    self.metrics.message("query_awareness");
+                    Inbound::QueryAwareness
+                }
+                Message::Ack(payload) => {
+                    self.metrics.message("ack");
+                    Inbound::Ack(own(payload))
+                }
+                // Only a server says it; presence has a channel of its own; anything else may be of a newer
+                // protocol, and a stock server skips it too (SPEC W7).
+                Message::Auth | Message::Unknown(_) => continue,
+            };
+            self.waiting.push_back(inbound);
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self) -> Result<(), Over> {
+        while let Some(message) = self.waiting.pop_front() {
+            match self.space.try_deliver(self.conn, message) {
+                Ok(()) => {}
+                Err(Some(message)) => {
+                    self.waiting.push_front(message);
+                    break;
+                }
+                Err(None) => return Err(Over),
+            }
+        }
+        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
+            self.waiting = VecDeque::new();
+        }
+        Ok(())
+    }
+
+    fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    async fn room(&self) {
+        if let Some(message) = self.waiting.front() {
+            self.space.room(message).await;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.space.is_closed()
+    }
+}
+
+impl Sync {
+    fn bad(&self, fault: Fault) -> End {
+        self.metrics.update("malformed");
+        End::Ours(
+            close::BAD_MESSAGE.code,
+            format!("{}: {fault}", close::BAD_MESSAGE.reason),
+        )
+    }
+}

@@ -1,0 +1,310 @@
+//! What the actor does with presence connections: lets members in, keeps the roster and the journal of it, ticks.
+
+use super::Actor;
+use crate::limits;
+use crate::space::people::{Enter, FromMember};
+use crate::space::poses::Person;
+use crate::space::roster::{Entered, Fact, Identity, Roster, What, Whereabouts};
+use crate::space::saver::After;
+use crate::space::{ConnId, MemberInfo, Reply, Trouble};
+use crate::store::{Appended, MemberRow, now_ms};
+use crate::wire;
+use bytes::Bytes;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use thexr_schema::close;
+use thexr_schema::ids::Seq;
+use thexr_schema::presence::{Entry, Reason, Welcome, down, id_of, id_text};
+use tokio::time::Instant;
+
+impl Actor {
+    /// The members of before the start.
+    pub(super) fn restore_roster(&mut self, rows: Vec<MemberRow>, now: Instant) {
+        let (roster, facts) = Roster::restored(rows, self.context.grace, now, now_ms());
+        self.roster = Some(roster);
+        self.push_facts(facts);
+        for (conn, message) in std::mem::take(&mut self.held_people) {
+            self.people_said(conn, message, now);
+        }
+    }
+
+    fn push_facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        for fact in facts {
+            self.saver.push_fact(fact);
+        }
+    }
+
+    /// A message of a presence connection.
+    pub(super) fn people_said(&mut self, conn: ConnId, message: FromMember, now: Instant) {
+        let Some(roster) = &mut self.roster else {
+            self.held_people.push((conn, message));
+            return;
+        };
+        match message {
+            FromMember::Enter(enter) => self.enter(conn, *enter, now),
+            FromMember::View(view) => self.with_poses(|poses, _| poses.view(conn, &view)),
+            FromMember::Lags => self.with_poses(|poses, _| poses.lags(conn, now)),
+            FromMember::State(state) => {
+                let Some(handle) = roster.of(conn).map(|member| member.handle) else {
+                    return;
+                };
+                let Some(member) = roster.get(handle) else { return };
+                member.state = state.into();
+                // Before its join is told nobody could place it; `settle` catches up.
+                if member.joined_at > 0 {
+                    self.people.state(handle, now_ms(), &member.state);
+                }
+            }
+            FromMember::Say { topic, key, data } => {
+                let Some(handle) = roster.of(conn).map(|member| member.handle) else {
+                    return;
+                };
+                if !self.people.say(handle, topic, key, data) {
+                    self.context.metrics.limit("said");
+                }
+            }
+            FromMember::Bye => {
+                let handle = roster.of(conn).map(|member| member.handle);
+                let fact = handle.and_then(|handle| roster.leave(handle, Reason::Bye, now_ms(), now));
+                self.part(conn, now);
+                self.push_facts(fact);
+            }
+            FromMember::Gone(heard_at) => {
+                let fact = roster.lost(conn, heard_at, now);
+                self.part(conn, now);
+                self.push_facts(fact);
+            }
+        }
+    }
+
+    fn enter(&mut self, conn: ConnId, enter: Enter, now: Instant) {
+        let Some(roster) = &mut self.roster else { return };
+        let Enter {
+            lanes,
+            slot,
+            identity,
+            token,
+            yjs,
+            state,
+            budget,
+        } = enter;
+        let entered = roster.enter(conn, identity, token, yjs, &state, now);
+        let Some(handle) = roster.of(conn).map(|member| member.handle) else {
+            self.context.metrics.limit("members_per_space");
+            lanes.close(close::OVERLOADED);
+            return;
+        };
+        let person = Person {
+            conn,
+            handle,
+            lanes,
+            slot,
+            budget,
+        };
+        let token = match &entered {
+            Entered::New(_, token) => Some(*token),
+            _ => token,
+        };
+        self.people.join(person, token.unwrap_or_default());
+        match entered {
+            Entered::New(fact, _) | Entered::Resumed(fact) => self.saver.push_fact(fact),
+            Entered::Replaced { old, handle } => {
+                self.people.close(old, close::REPLACED);
+                self.part(old, now);
+                let told = roster_told(self.roster.as_mut(), handle);
+                // Otherwise its join is on its way and will welcome it.
+                if told {
+                    self.welcome(conn, true);
+                }
+            }
+            Entered::Full => {}
+        }
+    }
+
+    /// Takes a connection out of everything but the roster.
+    fn part(&mut self, conn: ConnId, now: Instant) {
+        self.people.leave(conn);
+        self.with_poses(|poses, _| poses.leave(conn));
+        self.idle_since = now;
+    }
+
+    /// What became durable is told, and who waited for it is let in.
+    pub(super) fn settle(&mut self, fact: &Fact, seq: Seq, appended: Appended) {
+        let conn = {
+            let member = self.roster.as_mut().and_then(|roster| roster.get(fact.handle));
+            self.people.fact(fact, seq.0, appended.at);
+            match (member, fact.what) {
+                (Some(member), What::Joined | What::Resumed) => {
+                    if fact.what == What::Joined {
+                        member.joined_at = appended.at;
+                    }
+                    if fact.what == What::Resumed || !fact.has_state(&member.state) {
+                        self.people.state(fact.handle, appended.at, &member.state);
+                    }
+                    match member.whereabouts {
+                        Whereabouts::Here(conn) => Some(conn),
+                        Whereabouts::Away { .. } => None,
+                    }
+                }
+                _ => None,
+            }
+        };
+        if let Some(conn) = conn {
+            self.welcome(conn, fact.what == What::Resumed);
+        }
+    }
+
+    /// WELCOME and the whole ROSTER; from here on the connection is in the ticks.
+    fn welcome(&mut self, conn: ConnId, resumed: bool) {
+        let tick = self.clock.tick(Instant::now());
+        let Some(roster) = &self.roster else { return };
+        let Some(member) = roster.of(conn) else { return };
+        let Some((person, token)) = self.people.welcome(conn) else {
+            return;
+        };
+        let welcome = Welcome {
+            resumed,
+            handle: member.handle,
+            member: member.id,
+            token,
+            tick_ms: limits::POSE_TICK.as_millis() as u16,
+            tick_now: tick,
+            tick0_unix_ms: self.clock.start_unix_ms,
+            origin: [0.0; 3],
+            unit_shift: 0,
+            grace_ms: u32::try_from(self.context.grace.as_millis()).unwrap_or(u32::MAX),
+            cell_m: limits::CELL_M,
+            every: [limits::MID_EVERY as u8, limits::FAR_EVERY as u8],
+            budget: u32::from(crate::space::poses::budget(person.budget)) * limits::POSE_TICKS_PER_S,
+            epoch: &self.row.epoch,
+            user: &member.identity.user,
+            name: &member.identity.name,
+        };
+        let mut frames = vec![wire::presence(&welcome.write())];
+        let entries: Vec<Entry<'_>> = roster.told().map(|member| member.entry()).collect();
+        frames.extend(roster_frames(self.seq, &entries));
+        // Full has closed the lane; its socket will leave.
+        let _ = person.lanes.push_all(frames);
+        self.with_poses(|poses, tick| poses.join(person, tick));
+    }
+
+    /// One tick of poses, with the events since the last.
+    pub(super) fn tick(&mut self, due: Instant, now: Instant) {
+        let (events, said) = (self.people.events(), self.people.said());
+        let mut ticked = None;
+        self.with_poses(|poses, tick| ticked = Some(poses.tick(tick, due, now, events.as_ref(), &said)));
+        match (ticked, events) {
+            (Some(ticked), _) => self.context.metrics.ticked(ticked.frames, ticked.skipped),
+            // Who had it already knows its numbers.
+            (None, Some(events)) => self.people.send_all(&events),
+            (None, None) => {}
+        }
+    }
+
+    /// Runs a step of the pose feature at the current tick; a panic there costs a tick and nothing else.
+    fn with_poses(&mut self, step: impl FnOnce(&mut crate::space::poses::Poses, u32)) {
+        let tick = self.clock.tick(Instant::now());
+        let poses = &mut self.poses;
+        if catch_unwind(AssertUnwindSafe(|| step(poses, tick))).is_err() {
+            tracing::error!(space.id = %self.row.slug, "poses crashed and start again");
+            self.poses = self.people.poses(tick);
+        }
+    }
+
+    /// The graces that have ended.
+    pub(super) fn expire_members(&mut self, now: Instant) {
+        let facts = self
+            .roster
+            .as_mut()
+            .map(|roster| roster.expire(now))
+            .unwrap_or_default();
+        self.push_facts(facts);
+        if self.people.len() == 0 {
+            self.people.forget();
+        }
+    }
+
+    /// Before the end: whoever is here is suspended, so that a restart knows when it was last heard.
+    pub(super) fn suspend_everybody(&mut self, now: Instant) {
+        let Some(roster) = &mut self.roster else { return };
+        let facts: Vec<Fact> = self
+            .people
+            .conns()
+            .into_iter()
+            .filter_map(|conn| roster.lost(conn, now_ms(), now))
+            .collect();
+        self.push_facts(facts);
+    }
+
+    /// Removes a member; answered once its leave is durable.
+    pub(super) fn kick(&mut self, member: &str, reply: Reply<Seq>, now: Instant) {
+        let found = id_of(member)
+            .zip(self.roster.as_ref())
+            .and_then(|(id, roster)| roster.named(&id))
+            .map(|member| (member.handle, member.whereabouts));
+        let Some((handle, whereabouts)) = found else {
+            let _ = reply.send(Err(Trouble::Missing));
+            return;
+        };
+        if let Whereabouts::Here(conn) = whereabouts {
+            self.people.close(conn, close::KICKED);
+            self.part(conn, now);
+        }
+        let fact = self
+            .roster
+            .as_mut()
+            .and_then(|roster| roster.leave(handle, Reason::Kicked, now_ms(), now));
+        self.push_facts(fact);
+        if let Some(now) = self.saver.wait(After::Done(reply)) {
+            self.do_after(now, None);
+        }
+    }
+
+    /// Everybody who may be spoken of.
+    pub(super) fn member_infos(&self) -> Vec<MemberInfo> {
+        let told = self.roster.iter().flat_map(Roster::told);
+        told.map(|member| {
+            let Identity { user, name, role } = member.identity.clone();
+            MemberInfo {
+                member: id_text(&member.id),
+                user,
+                name,
+                role,
+                away: !matches!(member.whereabouts, Whereabouts::Here(_)),
+                joined_at: member.joined_at,
+                state: member.state.clone(),
+            }
+        })
+        .collect()
+    }
+}
+
+fn roster_told(roster: Option<&mut Roster>, handle: u16) -> bool {
+    roster
+        .and_then(|roster| roster.get(handle))
+        .is_some_and(|member| member.joined_at > 0)
+}
+
+/// The whole list in frames of a bounded size.
+fn roster_frames(as_of: Seq, entries: &[Entry<'_>]) -> Vec<Bytes> {
+    let size = |entry: &Entry<'_>| 40 + entry.user.len() + entry.name.len() + entry.state.len();
+    let mut frames = Vec::new();
+    let mut rest = entries;
+    loop {
+        let mut bytes = 0;
+        let n = rest
+            .iter()
+            .take_while(|entry| {
+                bytes += size(entry);
+                bytes <= limits::ROSTER_BYTES
+            })
+            .count()
+            .max(usize::from(!rest.is_empty()));
+        let (now, later) = rest.split_at(n);
+        rest = later;
+        let payload = down::roster(as_of.0.cast_unsigned(), !rest.is_empty(), now);
+        frames.push(wire::presence(&payload));
+        if rest.is_empty() {
+            return frames;
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The presence connections of a space and what they are still to be told: facts that have just become durable, states
+//! that changed, and what members say. Told once a tick, encoded once for everybody (SPEC M8, M12).
+
+use super::ConnId;
+use super::lanes::Lanes;
+use super::poses::{Person, Poses, View};
+use super::roster::{Fact, Identity};
+use crate::{limits, wire};
+use bytes::Bytes;
+use std::collections::HashMap;
+use thexr_schema::close::{self, Close};
+use thexr_schema::presence::{Change, Event, Id, Said, down};
+use tokio::time::Instant;
+
+/// What a connection of `/presence` tells its space, in the order it was said.
+#[derive(Debug)]
+pub enum FromMember {
+    /// Wants in.
+    Enter(Box<Enter>),
+    /// What it wants to see.
+    View(View),
+    /// What arrives there is old.
+    Lags,
+    /// Its state, checked JSON.
+    State(Box<str>),
+    /// Something for everybody.
+    Say {
+        /// About what.
+        topic: Box<str>,
+        /// Which of its things.
+        key: Box<str>,
+        /// Opaque.
+        data: Bytes,
+    },
+    /// It leaves for good.
+    Bye,
+    /// The connection is gone; when it was last heard, ms since 1970.
+    Gone(i64),
+}
+
+/// How a connection comes in.
+pub struct Enter {
+    /// Where to write to.
+    pub lanes: Lanes,
+    /// Where its poses will be.
+    pub slot: super::poses::slot::PoseSlot,
+    /// Who is behind it.
+    pub identity: Identity,
+    /// Which member it was.
+    pub token: Option<Id>,
+    /// Client id of its document; 0 = none.
+    pub yjs: u64,
+    /// Checked JSON.
+    pub state: Box<str>,
+    /// Pose bytes per second; 0 = the default.
+    pub budget: u32,
+}
+
+impl std::fmt::Debug for Enter {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Enter({:?})", self.identity)
+    }
+}
+
+struct Presence {
+    person: Person,
+    token: Id,
+    /// It has its WELCOME: it is in the ticks.
+    welcomed: bool,
+}
+
+/// Everybody with a presence connection, and what is to be told.
+#[derive(Default)]
+pub(super) struct People {
+    connections: HashMap<ConnId, Presence>,
+    /// Events since the last tick, encoded, and how many.
+    news: (usize, Vec<u8>),
+    said: Sayings,
+}
+
+/// What is said until the next tick: of one member, topic and key the newest.
+#[derive(Default)]
+struct Sayings {
+    order: Vec<(u16, Box<str>, Box<str>)>,
+    data: HashMap<(u16, Box<str>, Box<str>), Bytes>,
+}
+
+impl Drop for People {
+    /// However the space ends, a panic included, nobody is left on a connection that leads nowhere.
+    fn drop(&mut self) {
+        self.close_all(close::RESTART);
+    }
+}
+
+impl People {
+    /// Presence connections.
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Adds a connection that still waits for its WELCOME.
+    pub fn join(&mut self, person: Person, token: Id) {
+        let presence = Presence {
+            token,
+            person,
+            welcomed: false,
+        };
+        self.connections.insert(presence.person.conn, presence);
+    }
+
+    /// Takes a connection out.
+    pub fn leave(&mut self, conn: ConnId) {
+        self.connections.remove(&conn);
+    }
+
+    /// All connections.
+    pub fn conns(&self) -> Vec<ConnId> {
+        self.connections.keys().copied().collect()
+    }
+
+    /// What a WELCOME of this connection needs, the first time.
+    pub fn welcome(&mut self, conn: ConnId) -> Option<(Person, Id)> {
+        let presence = self.connections.get_mut(&conn)?;
+        if std::mem::replace(&mut presence.welcomed, true) {
+            return None;
+        }
+        Some((presence.person.clone(), presence.token))
+    }
+
+    /// The pose feature anew, with everybody in it.
+    pub fn poses(&self, tick: u32) -> Poses {
+        let mut poses = Poses::default();
+        for presence in self.connections.values().filter(|p| p.welcomed) {
+            poses.join(presence.person.clone(), tick);
+        }
+        poses
+    }
+
+    /// Closes one connection after what is queued.
+    pub fn close(&mut self, conn: ConnId, close: Close) {
+        if let Some(presence) = self.connections.get(&conn) {
+            presence.person.lanes.close(close);
+        }
+    }
+
+    /// Closes everybody, after what is queued.
+    pub fn close_all(&mut self, close: Close) {
+        for presence in self.connections.values() {
+            presence.person.lanes.close(close);
+        }
+    }
+
+    /// Sends a frame to everybody who is in the ticks.
+    pub fn send_all(&self, frame: &Bytes) {
+        for presence in self.connections.values().filter(|p| p.welcomed) {
+            let _ = presence.person.lanes.push(frame.clone());
+        }
+    }
+
+    /// A fact that is durable, with its number and time.
+    pub fn fact(&mut self, fact: &Fact, seq: i64, at: i64) {
+        fact.tell(seq, at, &mut self.news.1);
+        self.news.0 += 1;
+    }
+
+    /// A state that changed.
+    pub fn state(&mut self, handle: u16, at: i64, state: &str) {
+        let event = Event {
+            seq: 0,
+            at: at.max(0).cast_unsigned(),
+            handle,
+            change: Change::State(state),
+        };
+        event.write(&mut self.news.1);
+        self.news.0 += 1;
+    }
+
+    /// What a member says; false when there is no room for it.
+    pub fn say(&mut self, handle: u16, topic: Box<str>, key: Box<str>, data: Bytes) -> bool {
+        let said = (handle, topic, key);
+        if let Some(last) = self.said.data.get_mut(&said) {
+            *last = data;
+            return true;
+        }
+        if self.said.order.len() >= limits::SAID_LEN_MAX {
+            return false;
+        }
+        self.said.order.push(said.clone());
+        self.said.data.insert(said, data);
+        true
+    }
+
+    /// The EVENTS frame of this tick.
+    pub fn events(&mut self) -> Option<Bytes> {
+        let (n, written) = std::mem::take(&mut self.news);
+        (n > 0).then(|| wire::presence(&down::events(n, &written)))
+    }
+
+    /// The SAID frame of this tick; empty when nobody says anything.
+    pub fn said(&mut self) -> Bytes {
+        if self.said.order.is_empty() {
+            return Bytes::new();
+        }
+        let mut bytes = 0;
+        let fits = |said: &&(u16, Box<str>, Box<str>)| {
+            bytes += said.1.len() + said.2.len() + self.said.data.get(*said).map_or(0, Bytes::len) + 8;
+            bytes <= limits::SAID_BYTES_MAX
+        };
+        let n = self.said.order.iter().take_while(fits).count().max(1);
+        let now: Vec<_> = self.said.order.drain(..n).collect();
+        let data: Vec<Bytes> = now
+            .iter()
+            .filter_map(|said| self.said.data.remove(said))
+            .collect();
+        let all: Vec<Said<'_>> = now
+            .iter()
+            .zip(&data)
+            .map(|((handle, topic, key), data)| Said {
+                handle: *handle,
+                topic,
+                key,
+                data,
+            })
+            .collect();
+        wire::presence(&down::said_all(&all))
+    }
+
+    /// Nobody is there to be told.
+    pub fn forget(&mut self) {
+        self.news = (0, Vec::new());
+        self.said = Sayings::default();
+    }
+}
+
+/// The clock of the ticks of one actor.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TickClock {
+    /// When tick 0 was.
+    pub start: Instant,
+    /// The same by the wall clock, ms since 1970.
+    pub start_unix_ms: f64,
+}
+
+impl TickClock {
+    /// Starts now.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            start: now,
+            start_unix_ms: unix_ms(),
+        }
+    }
+
+    /// The tick that was due then.
+    pub fn tick(&self, due: Instant) -> u32 {
+        let ticks = due.saturating_duration_since(self.start).as_nanos() / limits::POSE_TICK.as_nanos();
+        ticks as u32
+    }
+}
+
+/// Milliseconds since 1970, with the fraction that clock synchronisation wants.
+pub fn unix_ms() -> f64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0.0, |d| d.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,294 @@
+//! Who is in the space: members with their handles, what happens to them, and what of it the journal is told. Pure;
+//! the actor writes the facts and sends them on once they are durable.
+//!
+//! A member outlives its connection: a lost one is *away* until its token brings it back or its grace ends.
+
+mod fact;
+
+pub(super) use fact::{Fact, What};
+
+use super::ConnId;
+use crate::limits;
+use crate::store::MemberRow;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use thexr_schema::presence::{Entry, Id, Reason, id_of};
+use tokio::time::Instant;
+
+/// Who is behind a connection; comes with the connection, never from what it sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who it is: several members may be one user.
+    pub user: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// 0 viewer, 1 editor, 2 admin.
+    pub role: u8,
+}
+
+/// Where a member is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Whereabouts {
+    /// On this connection.
+    Here(ConnId),
+    /// Lost; gone for this reason unless it comes back before then.
+    Away { until: Instant, or: Reason },
+}
+
+/// A member.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub id: Id,
+    pub handle: u16,
+    pub identity: Identity,
+    /// Client id of its document; 0 = none.
+    pub yjs: u64,
+    pub state: Arc<str>,
+    /// Milliseconds since 1970; 0 until its join is durable, and nobody is told of it before that.
+    pub joined_at: i64,
+    /// When it was last heard, as far as that was written down.
+    pub heard_at: i64,
+    pub whereabouts: Whereabouts,
+    /// sha256 of the resume token.
+    token: [u8; 32],
+}
+
+/// What became of somebody who wanted in.
+pub(super) enum Entered {
+    /// A new member, and what it must remember to resume.
+    New(Fact, Id),
+    /// It is back.
+    Resumed(Fact),
+    /// It is back on a new connection before the old one was missed.
+    Replaced {
+        /// The member.
+        handle: u16,
+        /// Its old connection.
+        old: ConnId,
+    },
+    /// No room.
+    Full,
+}
+
+/// The members of a space.
+pub(super) struct Roster {
+    members: BTreeMap<u16, Member>,
+    by_conn: HashMap<ConnId, u16>,
+    by_token: HashMap<[u8; 32], u16>,
+    /// Handles that may not be given again yet: a pose on its way would be somebody else's.
+    resting: VecDeque<(Instant, u16)>,
+    last_handle: u16,
+    grace: Duration,
+}
+
+impl Roster {
+    /// The members of before the start: all are away, with a whole grace. Says which of them were thought to be here.
+    pub fn restored(rows: Vec<MemberRow>, grace: Duration, now: Instant, now_ms: i64) -> (Self, Vec<Fact>) {
+        let mut roster = Self {
+            members: BTreeMap::new(),
+            by_conn: HashMap::new(),
+            by_token: HashMap::new(),
+            resting: VecDeque::new(),
+            last_handle: 0,
+            grace,
+        };
+        let mut facts = Vec::new();
+        for row in rows {
+            let (Some(id), Ok(token)) = (id_of(&row.member), <[u8; 32]>::try_from(&row.token[..])) else {
+                continue;
+            };
+            // When it was last heard was not written down; the server was there until about now.
+            let heard_at = if row.away { row.heard_at } else { now_ms };
+            let member = Member {
+                id,
+                handle: row.handle,
+                identity: Identity {
+                    user: row.user.into(),
+                    name: row.name.into(),
+                    role: row.role,
+                },
+                yjs: row.yjs,
+                state: row.state.into(),
+                joined_at: row.joined_at,
+                heard_at,
+                whereabouts: Whereabouts::Away {
+                    until: now + grace,
+                    or: Reason::Shutdown,
+                },
+                token,
+            };
+            if !row.away {
+                facts.push(Fact::new(&member, What::Suspended));
+            }
+            roster.by_token.insert(token, row.handle);
+            roster.last_handle = roster.last_handle.max(row.handle);
+            roster.members.insert(row.handle, member);
+        }
+        (roster, facts)
+    }
+
+    /// How many members there are, away or not.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The member on a connection.
+    pub fn of(&self, conn: ConnId) -> Option<&Member> {
+        self.members.get(self.by_conn.get(&conn)?)
+    }
+
+    /// The member of a handle.
+    pub fn get(&mut self, handle: u16) -> Option<&mut Member> {
+        self.members.get_mut(&handle)
+    }
+
+    /// The member of an id.
+    pub fn named(&self, id: &Id) -> Option<&Member> {
+        self.members.values().find(|member| member.id == *id)
+    }
+
+    /// Everybody who may be spoken of, by handle.
+    pub fn told(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| member.joined_at > 0)
+    }
+
+    /// Lets somebody in: as the member the token remembers, or as a new one.
+    pub fn enter(
+        &mut self,
+        conn: ConnId,
+        identity: Identity,
+        token: Option<Id>,
+        yjs: u64,
+        state: &str,
+        now: Instant,
+    ) -> Entered {
+        let known = token.and_then(|token| self.by_token.get(&hash(&token)).copied());
+        // A token is of one user: it is no way to become somebody else.
+        let known = known.filter(|handle| {
+            self.members
+                .get(handle)
+                .is_some_and(|m| m.identity.user == identity.user)
+        });
+        if let Some(member) = known.and_then(|handle| self.members.get_mut(&handle)) {
+            let before = member.whereabouts;
+            member.whereabouts = Whereabouts::Here(conn);
+            member.yjs = yjs;
+            member.state = state.into();
+            self.by_conn.insert(conn, member.handle);
+            return match before {
+                Whereabouts::Away { .. } => Entered::Resumed(Fact::new(member, What::Resumed)),
+                Whereabouts::Here(old) => {
+                    self.by_conn.remove(&old);
+                    let handle = member.handle;
+                    Entered::Replaced { handle, old }
+                }
+            };
+        }
+        if self.members.len() >= limits::MEMBERS_PER_SPACE_MAX {
+            return Entered::Full;
+        }
+        let token: Id = rand::random();
+        let member = Member {
+            id: rand::random(),
+            handle: self.next_handle(now),
+            identity,
+            yjs,
+            state: state.into(),
+            joined_at: 0,
+            heard_at: 0,
+            whereabouts: Whereabouts::Here(conn),
+            token: hash(&token),
+        };
+        let fact = Fact::new(&member, What::Joined);
+        self.by_conn.insert(conn, member.handle);
+        self.by_token.insert(member.token, member.handle);
+        self.members.insert(member.handle, member);
+        Entered::New(fact, token)
+    }
+
+    /// A free handle; there are ten times as many as members may be.
+    fn next_handle(&mut self, now: Instant) -> u16 {
+        while self
+            .resting
+            .front()
+            .is_some_and(|(since, _)| now.duration_since(*since) >= limits::HANDLE_REST)
+        {
+            self.resting.pop_front();
+        }
+        loop {
+            self.last_handle = self.last_handle.wrapping_add(1).max(1);
+            let handle = self.last_handle;
+            if !self.members.contains_key(&handle) && self.resting.iter().all(|(_, h)| *h != handle) {
+                return handle;
+            }
+        }
+    }
+
+    /// Its connection is gone without a word.
+    pub fn lost(&mut self, conn: ConnId, heard_at: i64, now: Instant) -> Option<Fact> {
+        let handle = self.by_conn.remove(&conn)?;
+        let member = self.members.get_mut(&handle)?;
+        member.heard_at = heard_at;
+        member.whereabouts = Whereabouts::Away {
+            until: now + self.grace,
+            or: Reason::Grace,
+        };
+        Some(Fact::new(member, What::Suspended))
+    }
+
+    /// A member goes for good.
+    pub fn leave(&mut self, handle: u16, reason: Reason, heard_at: i64, now: Instant) -> Option<Fact> {
+        let mut member = self.members.remove(&handle)?;
+        if let Whereabouts::Here(conn) = member.whereabouts {
+            self.by_conn.remove(&conn);
+            member.heard_at = heard_at;
+        }
+        self.by_token.remove(&member.token);
+        if self.resting.len() >= limits::HANDLES_RESTING_MAX {
+            self.resting.pop_front();
+        }
+        self.resting.push_back((now, handle));
+        Some(Fact::new(&member, What::Left(reason)))
+    }
+
+    /// Those whose grace has ended go.
+    pub fn expire(&mut self, now: Instant) -> Vec<Fact> {
+        let over: Vec<(u16, Reason)> = self
+            .members
+            .values()
+            .filter_map(|member| match member.whereabouts {
+                Whereabouts::Away { until, or } if until <= now => Some((member.handle, or)),
+                _ => None,
+            })
+            .collect();
+        over.into_iter()
+            .filter_map(|(handle, reason)| self.leave(handle, reason, 0, now))
+            .collect()
+    }
+}
+
+impl Member {
+    /// As others are told of it.
+    pub fn entry(&self) -> Entry<'_> {
+        Entry {
+            handle: self.handle,
+            member: self.id,
+            away: matches!(self.whereabouts, Whereabouts::Away { .. }),
+            role: self.identity.role,
+            joined_at: self.joined_at.max(0).cast_unsigned(),
+            yjs_client: self.yjs,
+            user: &self.identity.user,
+            name: &self.identity.name,
+            state: &self.state,
+        }
+    }
+}
+
+fn hash(token: &Id) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+#[cfg(test)]
+mod tests;
