@@ -135,6 +135,8 @@ async fn a_space_where_nobody_comes_any_more_still_writes_the_leaves() {
     let ana = Member::join(server.addr(), "hall", "ana").await;
     drop(ana);
     server.restart().await;
+    // Woken by nobody but the start.
+    server.metric_is("thexr_spaces_loaded", |n| n == 1.0).await;
     server.sleeps("hall").await;
     assert!(members(&server, "hall").await.is_empty());
     let seq = http::get(server.addr(), "/api/v1/spaces/hall").await.json()["seq"].clone();
