@@ -204,7 +204,7 @@ export const createLane = (o: LaneContext): Lane => {
       case 'welcome':
         return welcomed(down, via, now)
       case 'roster':
-        if (roster.list(down.asOf, down.entries.map(known), down.more)) emitter.emit('sync')
+        if (roster.list(down.entries.map(known), down.more)) emitter.emit('sync')
         return
       case 'events':
         for (const event of down.events) {

@@ -22,7 +22,8 @@ export const openPresenceSession = (
   let open = true
   let asked = 0
   let pingTimer: ReturnType<typeof setTimeout>
-  let tick: { number: number; at: number } | null = null
+  let beat = { tick0: 0, tickMs: 0 }
+  let tick: { number: number; late: number } | null = null
 
   const ping = () => link.send(pingFrame(asked & 0xffff, performance.now()))
 
@@ -33,7 +34,7 @@ export const openPresenceSession = (
 
   const rackTimer = setInterval(() => {
     if (!tick) return
-    link.send(rackFrame(tick.number, Math.min(65_535, Math.round(performance.now() - tick.at))))
+    link.send(rackFrame(tick.number, Math.min(65_535, Math.round(Math.max(0, tick.late)))))
     tick = null
   }, RACK_MS)
 
@@ -50,7 +51,12 @@ export const openPresenceSession = (
           clock.answer(down.t0, down.received, down.sent, now)
           if (clock.rtt !== null) link.rtt(Math.round(clock.rtt))
         } else {
-          if (down.kind === 'tick') tick = { number: down.tick, at: now }
+          if (down.kind === 'welcome') beat = down
+          // How old it was when it came, beside the way it had to go: what a link that lags adds.
+          if (down.kind === 'tick') {
+            const late = clock.at(now) - (clock.rtt ?? 0) / 2 - (beat.tick0 + down.tick * beat.tickMs)
+            tick = { number: down.tick, late }
+          }
           hear(down, now)
         }
       }

@@ -18,7 +18,7 @@ export interface Roster {
   /** A WELCOME came: handles are given anew, the rest stays known until the list tells. */
   welcome(me: string): void
   /** A part of the list. True when it was the last. */
-  list(asOf: number, entries: readonly Entry[], more: boolean): boolean
+  list(entries: readonly Entry[], more: boolean): boolean
   event(event: PresenceEvent): void
   /** Our own state, before the server tells. */
   setState(id: string, state: Record<string, unknown>): void
@@ -48,7 +48,6 @@ export const createRoster = (tell: Tell): Roster => {
   const perUser = new Map<string, number>()
   let snapshot: ReadonlyMap<string, AnyMember> | null = null
   let me = ''
-  let asOf = 0
   let listed: Set<string> | null = null
   let waiting: PresenceEvent[] = []
 
@@ -73,11 +72,12 @@ export const createRoster = (tell: Tell): Roster => {
     if (!known) {
       put(member)
       tell.join(member, { firstForUser: count(userId, 1) === 1 })
-    } else if (!sameJson(known, member)) change(known, member)
+    } else change(known, member)
   }
 
   const change = (known: AnyMember, fields: Partial<AnyMember>) => {
     const member = { ...known, ...fields }
+    if (sameJson(known, member)) return
     put(member)
     tell.update(member)
   }
@@ -91,8 +91,7 @@ export const createRoster = (tell: Tell): Roster => {
   }
 
   const apply = (event: PresenceEvent) => {
-    // 0 is not in the journal: it has no place in the order, but it came after the list.
-    if (event.seq !== 0 && event.seq <= asOf) return
+    // What the list already shows may be told once more after it, and then changes nothing (SPEC M8).
     if (event.kind === 'joined') return come(event.entry)
     const member = roster.of(event.handle)
     if (!member) return
@@ -129,7 +128,7 @@ export const createRoster = (tell: Tell): Roster => {
       listed = new Set()
       waiting = []
     },
-    list: (upTo, entries, more) => {
+    list: (entries, more) => {
       const seen = (listed ??= new Set())
       for (const entry of entries) {
         seen.add(entry.member)
@@ -137,7 +136,6 @@ export const createRoster = (tell: Tell): Roster => {
       }
       if (more) return false
       listed = null
-      asOf = upTo
       for (const member of [...byId.values()]) if (!seen.has(member.id)) go(member)
       for (const event of waiting.splice(0)) apply(event)
       return true
@@ -151,11 +149,11 @@ export const createRoster = (tell: Tell): Roster => {
       if (!member) return
       const { name } = member.state
       const next = state['name'] === undefined && name !== undefined ? { ...state, name } : state
-      if (!sameJson(member.state, next)) change(member, { state: next })
+      change(member, { state: next })
     },
     lost: () => {
       listed = null
-      for (const member of [...byId.values()]) if (!member.away) change(member, { away: true })
+      for (const member of [...byId.values()]) change(member, { away: true })
     },
     get size() {
       return byId.size

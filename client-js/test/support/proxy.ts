@@ -9,7 +9,7 @@ export interface Proxy {
   close(): Promise<void>
 }
 
-export const createProxy = async (target: string): Promise<Proxy> => {
+export const createProxy = async (target: string, at = 0): Promise<Proxy> => {
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let frozen = false
@@ -29,7 +29,7 @@ export const createProxy = async (target: string): Promise<Proxy> => {
       if (frozen) from.pause()
     }
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     freeze: (on) => {
