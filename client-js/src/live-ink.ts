@@ -132,7 +132,7 @@ export const createLiveInk = (channel: Pick<PresenceChannel, 'say' | 'onAbsent'>
       }
       if (!one && (ended.has(id) || board.has(id))) return
       const number = Number(part)
-      if (!Number.isInteger(number) || number < 0 || number >= CHUNKS_MAX || !id) return
+      if (!/^\d{1,4}$/.test(part) || number >= CHUNKS_MAX || id === '') return
       const { color, size, tool, points: more } = unpackChunk(data)
       if (!one) {
         const points: Point[] = []
