@@ -14,8 +14,10 @@ const EXTRAPOLATE_MS = 100
 const EXTRAPOLATE_ROTATION_MS = 50
 /** Moving more than this in a tick is a jump, not a movement. */
 const JUMP_M_PER_TICK = 2
-/** Silence of more ticks than this means that somebody stood still; of fewer, that a sample was missed. */
-const STILL_TICKS = 2.5
+/** After this many ticks without a member it stood still; in fewer its pose may only have missed one. */
+const STILL_TICKS = 3
+/** This many ticks that came and did not tell of a member mean that it has stopped. */
+const STOPPED_TICKS = 2
 /** The rest is older than any delay. */
 const SAMPLES_MAX = 32
 /** A dot tells the height in steps of a quarter of a metre. */
@@ -31,8 +33,9 @@ interface Sample {
 
 interface Track {
   samples: Sample[]
-  /** The newest tick that told of this member. */
+  /** The tick that last told of this member, and how many had come by then. */
   tick: number
+  heard: number
   /** Additional delay of who is told of rarely. */
   lag: number
   lagTarget: number
@@ -40,8 +43,11 @@ interface Track {
 }
 
 export interface Motion {
-  /** A TICK of this time arrived, as every `every`th does. Comes before its records. */
-  ticked(tick: number, tickAt: number, now: number, every?: number): void
+  /**
+   * A TICK arrived, as every `every`th does. Comes before its records. Nothing is sent while nothing moves; a
+   * `full` one comes after some were lost.
+   */
+  ticked(tick: number, tickAt: number, now: number, full?: boolean, every?: number): void
   record(id: string, sampleAt: number, pose: Pose): void
   dot(id: string, sampleAt: number, head: Joint): void
   /** null when nothing was ever heard of this member. */
@@ -107,28 +113,32 @@ export const createMotion = (tickMs: number, fixed?: number): Motion => {
   let delay = DELAY_MS_START
   let delayTarget = DELAY_MS_START
   let delayAt = -Infinity
-  let newest = -Infinity
   let period = tickMs
-  let every = 1
+  let heard = 0
+  let newest = 0
+  let gapless = false // between the tick before and the newest nothing was lost
 
   const trackOf = (id: string): Track => {
     let track = tracks.get(id)
     if (!track)
-      tracks.set(id, (track = { samples: [], tick: newest, lag: 0, lagTarget: 0, lagAt: -Infinity }))
+      tracks.set(id, (track = { samples: [], tick: newest, heard, lag: 0, lagTarget: 0, lagAt: -Infinity }))
     return track
   }
 
-  const add = (track: Track, at: number, pose: Pose, still: number) => {
+  const add = (track: Track, at: number, pose: Pose, told: boolean) => {
     const { samples } = track
     const last = samples.at(-1)
+    const still = told && (newest - track.tick) * tickMs >= STILL_TICKS * period
     track.tick = newest
+    track.heard = heard
     if (last && at <= last.at) return
     const gap = last ? at - last.at : 0
     const ticks = Math.max(1, gap / tickMs)
     const jump =
       !last || pose.teleport === true || distance(last.pose.head.pos, pose.head.pos) > JUMP_M_PER_TICK * ticks
     // Absent means unchanged: until a moment ago it was where it had been.
-    if (last && !jump && gap > still) samples.push({ at: at - period, pose: last.pose, jump: false })
+    if (last && !jump && still && gap > 2 * period)
+      samples.push({ at: at - period, pose: last.pose, jump: false })
     samples.push({ at, pose, jump })
     if (samples.length > SAMPLES_MAX) samples.splice(0, samples.length - SAMPLES_MAX)
   }
@@ -143,8 +153,8 @@ export const createMotion = (tickMs: number, fixed?: number): Motion => {
   const beyond = (track: Track, time: number): Pose => {
     const last = track.samples.at(-1)!
     const before = track.samples.at(-2)
-    // A later tick said nothing of it, so it has stopped.
-    if (!before || last.jump || newest > track.tick + every) return { ...last.pose }
+    // Later ticks said nothing of it, so it has stopped.
+    if (!before || last.jump || heard - track.heard >= STOPPED_TICKS) return { ...last.pose }
     const span = last.at - before.at
     const damped = (most: number) => {
       const ms = Math.min(time - last.at, most)
@@ -154,10 +164,11 @@ export const createMotion = (tickMs: number, fixed?: number): Motion => {
   }
 
   return {
-    ticked: (tick, tickAt, now, everyNth = 1) => {
-      every = everyNth
+    ticked: (tick, tickAt, now, full = false, every = 1) => {
+      gapless = !full
+      newest = tick
       period = every * tickMs
-      newest = Math.max(newest, tick)
+      heard++
       lateness = [...lateness.slice(1 - LATENESS_MAX), now - tickAt]
       const sorted = [...lateness].sort((a, b) => a - b)
       const least = sorted[0]!
@@ -170,7 +181,7 @@ export const createMotion = (tickMs: number, fixed?: number): Motion => {
     record: (id, at, pose) => {
       const track = trackOf(id)
       track.lagTarget = 0
-      add(track, at, pose, STILL_TICKS * period)
+      add(track, at, pose, gapless)
     },
     dot: (id, at, head) => {
       const track = trackOf(id)
@@ -178,7 +189,7 @@ export const createMotion = (tickMs: number, fixed?: number): Motion => {
       const y = last?.pose.head.pos[1]
       const kept = y !== undefined && Math.abs(y - head.pos[1]) <= DOT_HEIGHT_M ? y : head.pos[1]
       if (last) track.lagTarget = Math.min(FAR_LAG_MS_MAX, Math.max(0, at - last.at - period))
-      add(track, at, { head: { pos: [head.pos[0], kept, head.pos[2]], rot: head.rot } }, Infinity)
+      add(track, at, { head: { pos: [head.pos[0], kept, head.pos[2]], rot: head.rot } }, false)
     },
     pose: (id, now) => {
       const track = tracks.get(id)

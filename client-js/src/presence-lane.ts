@@ -172,7 +172,7 @@ export const createLane = (o: LaneContext): Lane => {
   const ticked = (tick: Tick, now: number) => {
     if (!welcome || !motion) return
     const at = welcome.tick0 + tick.tick * welcome.tickMs
-    motion.ticked(tick.tick, at, clock.at(now), EVERY[tick.shed])
+    motion.ticked(tick.tick, at, clock.at(now), tick.full, EVERY[tick.shed])
     for (const { handle, ageMs, pose } of tick.records) {
       const member = roster.of(handle)
       if (!member || member.me) continue

@@ -91,6 +91,29 @@ describe('motion between samples', () => {
     expect(motion.delay).toBeCloseTo(220)
   })
 
+  test.each([0, 20, 60])('follows a curve to 2 cm with ticks that are up to %i ms late', (jitter) => {
+    const motion = createMotion(TICK)
+    const truth = (t: number) => [Math.sin(t / 300), 1.6 + 0.05 * Math.sin(t / 120), 0] as const
+    let seed = 7
+    const random = () => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647
+    let came = 0
+    const arrivals = Array.from({ length: 200 }, (_, tick) => {
+      came = Math.max(came, tick * TICK + 30 + random() * jitter) // TCP keeps the order
+      return { tick, at: came, age: Math.floor(random() * 15) * 4 }
+    })
+    for (let now = 0; now < 10_000; now += 11) {
+      while (arrivals[0] && arrivals[0].at <= now) {
+        const { tick, at: arrived, age } = arrivals.shift()!
+        motion.ticked(tick, tick * TICK, arrived)
+        const sampled = tick * TICK - age
+        motion.record('a', sampled, { head: { pos: truth(sampled), rot: turn(0) } })
+      }
+      const seen = motion.pose('a', now)?.head.pos
+      const want = truth(now - motion.delay)
+      if (now > 3000) expect(Math.hypot(seen![0] - want[0], seen![1] - want[1])).toBeLessThan(0.02)
+    }
+  })
+
   test('goes on for 100 ms and no farther, turning for 50, then holds', () => {
     const motion = createMotion(TICK)
     for (let tick = 0; tick < 20; tick++) {
@@ -114,14 +137,27 @@ describe('motion between samples', () => {
 
   test('who stood still for a second does not glide there when it moves on', () => {
     const motion = createMotion(TICK)
-    motion.ticked(0, 0, 0)
-    motion.record('a', 0, at(0))
-    motion.ticked(20, 1000, 1000)
-    motion.record('a', 1000, at(0.1))
+    for (const tick of [0, 20]) {
+      motion.ticked(tick, tick * TICK, tick * TICK) // none in between, because nobody moved
+      motion.record('a', tick * TICK, at(tick / 200))
+    }
     const seen = (time: number) => motion.pose('a', time + motion.delay)!.head.pos[0]
     expect(seen(900)).toBe(0)
     expect(seen(975)).toBeCloseTo(0.05)
     expect(seen(1000)).toBeCloseTo(0.1)
+  })
+
+  test('after ticks that were lost nobody is thought to have stood still', () => {
+    const motion = createMotion(TICK)
+    for (const [tick, full] of [
+      [0, false],
+      [1, false],
+      [5, true],
+    ] as const) {
+      motion.ticked(tick, tick * TICK, tick * TICK, full)
+      motion.record('a', tick * TICK, at(tick / 20))
+    }
+    expect(motion.pose('a', 150 + motion.delay)!.head.pos[0]).toBeCloseTo(0.15)
   })
 
   test.each([

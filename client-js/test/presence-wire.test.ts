@@ -120,6 +120,21 @@ describe('what the server says is read as Rust reads it (SPEC M5–M7)', () => {
     expect(() => read(new Uint8Array([84, 10, 0x84, 0, 0, 0, 0, 0, 255, 255, 255, 255]))).toThrow()
   })
 
+  test('bytes that were changed are read or refused, at once', () => {
+    let seed = 7
+    const random = (below: number) => (seed = (seed * 16_807) % 2_147_483_647) % below
+    const frames = of('down').map(({ hex }) => bytesOf(hex))
+    for (let i = 0; frames.length > 0 && i < 20_000; i++) {
+      const frame = frames[i % frames.length]!.slice()
+      for (let n = random(4); n >= 0; n--) frame[random(frame.length)] = random(256)
+      try {
+        read(frame)
+      } catch (error) {
+        expect(error).toBeInstanceOf(Error)
+      }
+    }
+  })
+
   test('several messages share a frame, and another outer id ends it', () => {
     const rate = [84, 3, 0x86, 1, 10]
     expect(read(new Uint8Array([...rate, ...rate]))).toEqual(Array(2).fill({ kind: 'rate', shed: 1, hz: 10 }))

@@ -23,6 +23,18 @@ const present = (space: Space<Free>, count: number) =>
     `${count} present`,
   )
 
+/** The storage of a tab, which a reload keeps. */
+const stubStorage = () => {
+  const storage = new Map<string, string>()
+  vi.stubGlobal('sessionStorage', {
+    getItem: (key: string) => storage.get(key) ?? null,
+    setItem: (key: string, value: string) => storage.set(key, value),
+    removeItem: (key: string) => storage.delete(key),
+  })
+  onTestFinished(() => void vi.unstubAllGlobals())
+  return storage
+}
+
 /** What listeners hear from now on. */
 const listen = (space: Space<Free>) => {
   const told: string[] = []
@@ -86,13 +98,7 @@ describe.skipIf(!process.env['THEXR_BIN'])('presence', () => {
   test('a reload of the page is a pause, not a leave and a join', async () => {
     const proxy = await createProxy(server.url)
     onTestFinished(proxy.close)
-    const storage = new Map<string, string>()
-    vi.stubGlobal('sessionStorage', {
-      getItem: (key: string) => storage.get(key) ?? null,
-      setItem: (key: string, value: string) => storage.set(key, value),
-      removeItem: (key: string) => storage.delete(key),
-    })
-    onTestFinished(() => void vi.unstubAllGlobals())
+    const storage = stubStorage()
     const name = freshName()
     const before = open(proxy.url, name, ann)
     await present(before, 1)
@@ -317,13 +323,7 @@ describe.skipIf(!process.env['THEXR_BIN'])('presence', () => {
   })
 
   test('a duplicated tab takes the place, and the old one comes back as somebody new', async () => {
-    const storage = new Map<string, string>()
-    vi.stubGlobal('sessionStorage', {
-      getItem: (key: string) => storage.get(key) ?? null,
-      setItem: (key: string, value: string) => storage.set(key, value),
-      removeItem: (key: string) => storage.delete(key),
-    })
-    onTestFinished(() => void vi.unstubAllGlobals())
+    stubStorage()
     const name = freshName()
     const first = open(server.url, name, ann)
     await present(first, 1)
@@ -334,6 +334,28 @@ describe.skipIf(!process.env['THEXR_BIN'])('presence', () => {
     await until(() => first.presence.me!.id !== id, 'somebody new')
     expect(first.presence.members.get(id)!.me).toBe(false)
     expect(second.presence.me!.id).toBe(id)
+  })
+
+  test('who is removed is told why and does not come back by itself', async () => {
+    const token = 'an admin token of more than 32 bytes'.replaceAll(' ', '-')
+    vi.stubEnv('THEXR_ADMIN_TOKEN', token)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const own = await startServer()
+    onTestFinished(own.close)
+    const name = freshName()
+    const [one, two] = [open(own.url, name, ann), open(own.url, name, bob)]
+    await Promise.all([present(one, 2), present(two, 2)])
+    const errors: ThexrError[] = []
+    two.on('error', (error) => errors.push(error))
+    const told = listen(one)
+    const url = `${own.url}/api/v1/admin/spaces/${name}/members/${two.presence.me!.id}`
+    const { status } = await fetch(url, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } })
+    expect(status).toBe(200)
+    await until(() => errors.length > 0 && told.includes('leave Bob last'), 'removed')
+    expect(errors[0]).toMatchObject({ code: 'DENIED', closeCode: 4411 })
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(one.presence.members.size).toBe(1)
+    expect([...two.presence.members.values()].every(({ away }) => away)).toBe(true)
   })
 
   test('a deleted space closes, also for who has no token and comes later', async () => {
