@@ -8,7 +8,7 @@ mod graph;
 mod hash;
 mod walk;
 
-pub use awareness::{AwarenessEntry, check_state, scan_awareness};
+pub use awareness::{AwarenessEntry, parse_state, scan_awareness, split_awareness};
 
 pub use crate::fault::{Fault, FaultCode};
 

@@ -58,6 +58,18 @@ pub const SYNC_STEPS_MAX: u32 = 5;
 pub const SYNC_WINDOW: Duration = Duration::from_secs(10);
 /// Awareness ids one connection may speak for; further ids are dropped silently (echoes are normal).
 pub const AWARENESS_IDS_PER_CONNECTION: usize = 4;
+/// Longest name of a user, characters; longer ones are cut.
+pub const NAME_CHARS_MAX: usize = 64;
+/// Members of `/presence` that stock clients are shown.
+pub const BRIDGED_MEMBERS_MAX: usize = 200;
+/// A member that moves is shown to stock clients this often at most …
+pub const BRIDGE_EVERY: Duration = Duration::from_millis(900);
+/// … when it moved this far, millimetres …
+pub const BRIDGE_DEAD_BAND_MM: i32 = 500;
+/// … and in any case this often: stock clients forget a state after 30 s.
+pub const BRIDGE_RENEW: Duration = Duration::from_secs(15);
+/// Bytes of such states per second, for each stock client.
+pub const BRIDGE_BYTES_PER_STEP: usize = 10_000;
 /// How often awareness changes are sent on; they are coalesced, latest wins.
 pub const AWARENESS_TICK: Duration = Duration::from_millis(50);
 /// An awareness entry not renewed for this long is dropped (y-protocols renews every 15 s).

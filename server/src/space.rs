@@ -137,10 +137,21 @@ pub type Reply<T> = oneshot::Sender<Result<T, Trouble>>;
 /// elsewhere.
 pub type Read = Box<dyn FnOnce(&mut SpaceDoc, Seq) + Send>;
 
+/// A connection of `/sync` that wants to follow the space.
+#[derive(Clone)]
+pub struct Join {
+    /// Which.
+    pub conn: ConnId,
+    /// Where to write to.
+    pub lanes: lanes::Lanes,
+    /// Who is behind it, when that is known.
+    pub identity: Option<Arc<roster::Identity>>,
+}
+
 /// What the rest of the server asks of a space.
 pub enum Control {
     /// A connection that wants to follow the space.
-    Join(ConnId, lanes::Lanes, Reply<()>),
+    Join(Join, Reply<()>),
     /// It has gone.
     Leave(ConnId),
     /// Read something.
@@ -277,8 +288,8 @@ impl SpaceHandle {
     }
 
     /// Joins a connection; its lanes then receive our state vector and every edit.
-    pub async fn join(&self, conn: ConnId, lanes: lanes::Lanes) -> Result<(), Trouble> {
-        self.ask(|reply| Control::Join(conn, lanes, reply)).await
+    pub async fn join(&self, join: Join) -> Result<(), Trouble> {
+        self.ask(|reply| Control::Join(join, reply)).await
     }
 
     /// Takes a connection out. Nothing waits for it.

@@ -2,8 +2,7 @@
 //! one that keeps falling over. Knows nothing of HTTP or sockets.
 
 use crate::limits;
-use crate::space::lanes::Lanes;
-use crate::space::{Actor, ConnId, Exit, SpaceHandle, Trouble, actor::Context};
+use crate::space::{Actor, Exit, Join, SpaceHandle, Trouble, actor::Context};
 use crate::store::{SpaceRow, StoreError};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -117,11 +116,11 @@ impl Spaces {
     }
 
     /// Joins a connection, starting or creating the space; tries again when the space ends just then.
-    pub async fn join(&self, id: &SpaceId, conn: ConnId, lanes: &Lanes) -> Result<SpaceHandle, Trouble> {
+    pub async fn join(&self, id: &SpaceId, join: &Join) -> Result<SpaceHandle, Trouble> {
         let mut last = Trouble::Restarting;
         for _ in 0..3 {
             let handle = self.get_or_create(id).await?;
-            match handle.join(conn, lanes.clone()).await {
+            match handle.join(join.clone()).await {
                 Ok(()) => return Ok(handle),
                 Err(Trouble::Restarting) => last = Trouble::Restarting,
                 Err(other) => return Err(other),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use thexr_schema::presence::{Reason, Up, message};
 use thexr_tests::presence::{Member, Told, at, knock};
-use thexr_tests::{Server, http};
+use thexr_tests::{Client, Server, http};
 
 async fn members(server: &Server, space: &str) -> Vec<Value> {
     let path = format!("/api/v1/spaces/{space}/members");
@@ -288,4 +288,49 @@ async fn everybody_knows_the_same_after_a_crowd_came_refreshed_and_went() {
         (events, m.roster.len())
     };
     assert_eq!(seen(&crowd[0]), (20, 30));
+}
+
+/// SPEC M13: a stock client is a member, moves like one, and sees the others.
+#[tokio::test]
+async fn stock_clients_and_members_see_each_other() {
+    let server = Server::with(|config| config.grace = Duration::from_secs(1)).await;
+    let mut ana = Member::join(server.addr(), "hall", "ana").await;
+    ana.pose(at(1.0, 0.0)).await;
+    let mut stock = Client::connect(server.addr(), "hall").await;
+    stock.say(7, 1, "{\"user\":{\"name\":\"Stu\"}}");
+    ana.told(Told::Joined("Guest".into())).await;
+    let shown = stock
+        .wait("ana", |s| s.presence.get(&((1 << 32) + u64::from(1u8))).cloned())
+        .await;
+    let shown: Value = serde_json::from_str(&shown.1).expect("JSON");
+    assert_eq!(shown["user"]["name"], json!("ana"));
+    let pose = "\"pose\":{\"head\":{\"pos\":[3,1.6,0],\"rot\":[0,0,0,1]}}";
+    stock.say(
+        7,
+        2,
+        &format!("{{\"user\":{{\"name\":\"Stu\"}},\"cursor\":1,{pose}}}"),
+    );
+    let other = Client::connect(server.addr(), "hall").await;
+    let passed = other
+        .wait("stu", |s| {
+            s.presence.get(&7).filter(|s| s.1.contains("cursor")).cloned()
+        })
+        .await;
+    assert_eq!(passed.1, "{\"user\":{\"name\":\"Stu\"},\"cursor\":1}");
+    let handle = ana
+        .roster
+        .keys()
+        .copied()
+        .find(|h| *h != ana.handle)
+        .expect("the stock one");
+    ana.until("stu's pose", |m| {
+        m.poses
+            .get(&handle)
+            .is_some_and(|p| p.0.head_mm() == [3_000, 1_600, 0])
+    })
+    .await;
+    assert_eq!(ana.roster[&handle].state, "{\"name\":\"Stu\"}");
+    stock.offline().await;
+    ana.told(Told::Suspended("Guest".into())).await;
+    ana.told(Told::Left("Guest".into(), Reason::Grace)).await;
 }

@@ -3,10 +3,10 @@
 use super::Slot;
 use super::input::InSpace;
 use super::problem::{Code, Problem, close_of};
-use crate::App;
 use crate::socket::handshake::{self, NoUpgrade, Offer};
 use crate::socket::{self, presence};
 use crate::space::roster::Identity;
+use crate::{App, limits};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -17,20 +17,16 @@ use thexr_schema::ids::SpaceId;
 use thexr_schema::presence::SUBPROTOCOL;
 use tokio::net::TcpStream;
 
-/// Longest user id and name, characters.
-const NAME_CHARS_MAX: usize = 64;
-/// A viewer or an editor: without tokens everybody may edit.
-const EDITOR: u8 = 1;
-
 /// The y-websocket channel.
 pub async fn sync(State(app): State<App>, InSpace(id): InSpace, request: Request) -> Response {
-    let serve = |app, id, stream, early| socket::sync::run(app, id, stream, early);
+    let identity = identity(&request);
+    let serve = |app, id, stream, early| socket::sync::run(app, id, identity, stream, early);
     upgrade(app, id, request, handshake::SUBPROTOCOL, serve).await
 }
 
 /// The presence channel.
 pub async fn presence(State(app): State<App>, InSpace(id): InSpace, request: Request) -> Response {
-    let identity = identity(&request);
+    let identity = identity(&request).unwrap_or_else(Identity::guest);
     let serve =
         |app: App, id, stream, early| async move { presence::run(app, id, identity, stream, early).await };
     upgrade(app, id, request, SUBPROTOCOL, serve).await
@@ -89,18 +85,20 @@ struct Who {
 }
 
 /// Who is behind a connection while there are no tokens: whoever it says it is, which binds nobody to anything.
-fn identity(request: &Request) -> Identity {
+fn identity(request: &Request) -> Option<Identity> {
     let who: Who =
         axum::extract::Query::try_from_uri(request.uri()).map_or_else(|_| Who::default(), |query| query.0);
     let user = who.user.as_deref().map(clean).filter(|user| !user.is_empty());
     let name = who.name.as_deref().map(clean).filter(|name| !name.is_empty());
-    Identity {
-        user: user
-            .unwrap_or_else(|| format!("guest-{:08x}", rand::random::<u32>()))
-            .into(),
-        name: name.unwrap_or_else(|| "Guest".to_owned()).into(),
-        role: EDITOR,
+    if user.is_none() && name.is_none() {
+        return None;
     }
+    let guest = Identity::guest();
+    Some(Identity {
+        user: user.map_or(guest.user, Into::into),
+        name: name.map_or(guest.name, Into::into),
+        role: guest.role,
+    })
 }
 
 /// A name as it may be shown: no control characters, nothing that turns the text around, not too long.
@@ -109,7 +107,11 @@ fn clean(text: &str) -> String {
         !c.is_control()
             && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.trim().chars().filter(shown).take(NAME_CHARS_MAX).collect()
+    text.trim()
+        .chars()
+        .filter(shown)
+        .take(limits::NAME_CHARS_MAX)
+        .collect()
 }
 
 #[cfg(test)]
@@ -123,6 +125,7 @@ mod tests {
                 .body(axum::body::Body::empty())
                 .expect("a request"),
         )
+        .unwrap_or_else(Identity::guest)
     }
 
     /// SPEC M1.
@@ -132,7 +135,7 @@ mod tests {
         assert_eq!((&*ana.user, &*ana.name), ("ana", "Ana"));
         assert_eq!(
             who(&format!("?name={}", "x".repeat(500))).name.len(),
-            NAME_CHARS_MAX
+            limits::NAME_CHARS_MAX
         );
         let (a, b) = (who(""), who("?user=&name=%0a"));
         assert_eq!((&*a.name, &*b.name), ("Guest", "Guest"));

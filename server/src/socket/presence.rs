@@ -20,7 +20,7 @@ use thexr_schema::close;
 use thexr_schema::fault::{Fault, FaultCode};
 use thexr_schema::ids::SpaceId;
 use thexr_schema::presence::{Hello, Payloads, Up, down};
-use thexr_schema::scan::check_state;
+use thexr_schema::scan::parse_state;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -268,8 +268,9 @@ impl Presence {
 
 /// A state must be a JSON object: everybody else will parse it.
 fn check_object(state: &str) -> Result<(), Fault> {
-    if state == "null" {
-        return Err(Fault::new(FaultCode::BadJson, 0));
+    match parse_state(state) {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Fault::new(FaultCode::BadJson, 0)),
+        Err(code) => Err(Fault::new(code, 0)),
     }
-    check_state(state).map_err(|code| Fault::new(code, 0))
 }

@@ -5,7 +5,8 @@ use super::{Channel, Connection, End, Over, Writer, next_conn, refuse};
 use crate::metrics::Metrics;
 use crate::space::doc::CheckedUpdate;
 use crate::space::lanes::Lanes;
-use crate::space::{ConnId, Inbound, SpaceHandle};
+use crate::space::roster::Identity;
+use crate::space::{ConnId, Inbound, Join, SpaceHandle};
 use crate::{App, limits};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -27,10 +28,15 @@ struct Sync {
 }
 
 /// Serves one upgraded connection to its end. `early` is what came in together with the request.
-pub async fn run(app: App, id: SpaceId, stream: TcpStream, early: Bytes) {
+pub async fn run(app: App, id: SpaceId, identity: Option<Identity>, stream: TcpStream, early: Bytes) {
     let conn = next_conn();
     let lanes = Lanes::default();
-    let space = match app.spaces.join(&id, conn, &lanes).await {
+    let join = Join {
+        conn,
+        lanes: lanes.clone(),
+        identity: identity.map(Arc::new),
+    };
+    let space = match app.spaces.join(&id, &join).await {
         Ok(space) => space,
         Err(trouble) => return refuse(stream, crate::http::problem::close_of(&trouble), &app.metrics).await,
     };
@@ -78,7 +84,7 @@ impl Channel for Sync {
                 }
                 Message::Awareness(update) => {
                     self.metrics.message("awareness");
-                    scan::scan_awareness(update).map_err(|fault| self.bad(fault))?;
+                    scan::split_awareness(update).map_err(|fault| self.bad(fault))?;
                     Inbound::Awareness(own(update))
                 }
                 Message::QueryAwareness => {

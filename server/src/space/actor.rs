@@ -1,12 +1,14 @@
 //! The actor of a space: one task that owns the document and the features, takes events from a closed list and
 //! handles each synchronously. The only place where the features meet.
 
+mod cursors;
 mod inbox;
 mod jobs;
 mod members;
 mod upkeep;
 
 use super::awareness::Awareness;
+use super::awareness::bridge::Bridge;
 use super::doc::{Clocks, SpaceDoc};
 use super::fanout::Fanout;
 use super::load::Stored;
@@ -14,13 +16,12 @@ use super::people::{FromMember, People, TickClock};
 use super::poses::Poses;
 use super::roster::Roster;
 use super::saver::Saver;
-use super::{ConnId, Control, Delivery, Read, Reply, SpaceHandle, Stats, Trouble};
+use super::{ConnId, Control, Delivery, Join, Read, Reply, SpaceHandle, Stats, Trouble};
 use crate::config::CompactionConfig;
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::store::{SpaceRow, Store};
 use std::collections::{BTreeSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use thexr_schema::api::CompactResult;
@@ -83,6 +84,7 @@ pub struct Actor {
     stored: Option<Arc<Stored>>,
     fanout: Fanout,
     awareness: Awareness,
+    bridge: Bridge,
     /// `None` until the rows are read.
     roster: Option<Roster>,
     people: People,
@@ -160,6 +162,7 @@ impl Actor {
             stored: None,
             fanout: Fanout::default(),
             awareness: Awareness::default(),
+            bridge: Bridge::default(),
             roster: None,
             people: People::default(),
             poses: Poses::default(),
@@ -291,14 +294,7 @@ impl Actor {
                 None
             }
             Event::AwarenessTick => {
-                self.isolated(|actor| {
-                    if let Some(changed) = actor.awareness.changed() {
-                        let awareness = &actor.awareness;
-                        actor
-                            .fanout
-                            .put_lossy(&changed, || awareness.all().unwrap_or_else(|| changed.clone()));
-                    }
-                });
+                self.awareness_tick();
                 None
             }
             // Saving is looked at after every event.
@@ -308,20 +304,12 @@ impl Actor {
         }
     }
 
-    /// Runs a step of the awareness feature; a panic there costs the cursors and nothing else.
-    fn isolated(&mut self, step: impl FnOnce(&mut Self)) {
-        if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
-            tracing::error!(space.id = %self.row.slug, "awareness crashed and starts empty");
-            self.awareness = Awareness::default();
-        }
-    }
-
     fn control(&mut self, control: Control, now: Instant) -> Option<Exit> {
         match control {
-            Control::Join(conn, lanes, reply) => self.join(conn, lanes, reply, now),
+            Control::Join(join, reply) => self.join(join, reply, now),
             Control::Leave(conn) => {
                 self.fanout.leave(conn);
-                self.isolated(|actor| actor.awareness.leave(conn));
+                self.cursor_left(conn, now);
                 self.idle_since = now;
             }
             Control::Members(reply) => drop(reply.send(self.member_infos())),
@@ -353,13 +341,14 @@ impl Actor {
         None
     }
 
-    fn join(&mut self, conn: ConnId, lanes: super::lanes::Lanes, reply: Reply<()>, now: Instant) {
+    fn join(&mut self, join: Join, reply: Reply<()>, now: Instant) {
+        let conn = join.conn;
         if self.fanout.len() >= limits::CONNECTIONS_PER_SPACE_MAX {
             self.context.metrics.limit("connections_per_space");
             let _ = reply.send(Err(Trouble::Busy));
             return;
         }
-        self.fanout.join(conn, lanes, now);
+        self.fanout.join(join, now);
         self.greet(conn);
         if let Some(all) = self.awareness.all() {
             self.fanout.send(conn, all);

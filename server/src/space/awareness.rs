@@ -1,8 +1,11 @@
 //! Standard awareness (cursors of stock editors): who may speak for which id, what is newest, what changed since
-//! the last tick. Pure and ephemeral; a crash here loses cursors for a second and nothing else.
+//! the last tick. Ephemeral; a crash here loses cursors for a second and nothing else.
 //!
-//! Stock clients echo what they hear, so an entry that is not newer is dropped before anything else is done with
-//! it, and an id that a living connection owns is nobody else's (silently: echoes are normal).
+//! Stock clients echo what they hear, so an entry that is not newer is dropped before its JSON is looked at, and an id
+//! that a living connection owns is nobody else's (silently: echoes are normal). Members of `/presence` appear as
+//! entries of the server's own ([`bridge`]).
+
+pub(super) mod bridge;
 
 use super::ConnId;
 use crate::limits;
@@ -13,11 +16,19 @@ use thexr_schema::scan;
 use thexr_schema::{frame, lib0};
 use tokio::time::Instant;
 
+/// Who speaks for an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Nobody,
+    Conn(ConnId),
+    Server,
+}
+
 struct Entry {
     clock: u32,
     /// JSON, or `null` when it has gone.
     state: Box<str>,
-    owner: Option<ConnId>,
+    owner: Owner,
     heard: Instant,
     dirty: bool,
 }
@@ -26,53 +37,93 @@ struct Entry {
 #[derive(Default)]
 pub(super) struct Awareness {
     entries: HashMap<u64, Entry>,
+    /// Some entry is.
+    dirty: bool,
+}
+
+/// Something new that a connection said of itself.
+#[derive(Debug, PartialEq)]
+pub(super) struct News {
+    /// The awareness id, which is the client id of its document.
+    pub client: u64,
+    /// What concerns its membership.
+    pub about: bridge::About,
 }
 
 impl Awareness {
-    /// Takes in an update from a connection.
-    pub fn receive(&mut self, from: ConnId, update: &[u8], now: Instant) -> Result<(), Fault> {
-        for new in scan::scan_awareness(update)? {
+    /// Takes in an update from a connection that was split before; gives what was new in it. A fault is in the state
+    /// of an entry that is news.
+    pub fn receive(&mut self, from: ConnId, update: &[u8], now: Instant) -> Result<Vec<News>, Fault> {
+        let mut news = Vec::new();
+        for new in scan::split_awareness(update)? {
             let gone = new.state == "null";
-            match self.entries.get_mut(&new.client) {
+            match self.entries.get(&new.client) {
                 Some(old) => {
                     let newer =
                         new.clock > old.clock || (new.clock == old.clock && gone && &*old.state != "null");
-                    if !newer || old.owner.is_some_and(|owner| owner != from) {
+                    if !newer || !matches!(old.owner, Owner::Nobody) && old.owner != Owner::Conn(from) {
                         continue;
                     }
-                    *old = Entry {
-                        clock: new.clock,
-                        state: new.state.into(),
-                        owner: Some(from),
-                        heard: now,
-                        dirty: true,
-                    };
                 }
                 // A goodbye of somebody unknown changes nothing.
-                None if gone => {}
+                None if gone => continue,
                 None => {
-                    let owned = self.entries.values().filter(|e| e.owner == Some(from)).count();
-                    if owned < limits::AWARENESS_IDS_PER_CONNECTION {
-                        let entry = Entry {
-                            clock: new.clock,
-                            state: new.state.into(),
-                            owner: Some(from),
-                            heard: now,
-                            dirty: true,
-                        };
-                        self.entries.insert(new.client, entry);
+                    let owned = self.entries.values().filter(|e| e.owner == Owner::Conn(from));
+                    if owned.count() >= limits::AWARENESS_IDS_PER_CONNECTION {
+                        continue;
                     }
                 }
             }
+            let parsed = scan::parse_state(new.state).map_err(|code| Fault::new(code, 0))?;
+            let (state, about) = parsed.map(bridge::read).unwrap_or_default();
+            self.entries.insert(
+                new.client,
+                Entry {
+                    clock: new.clock,
+                    state: state.unwrap_or_else(|| new.state.into()),
+                    owner: Owner::Conn(from),
+                    heard: now,
+                    dirty: true,
+                },
+            );
+            self.dirty = true;
+            news.push(News {
+                client: new.client,
+                about,
+            });
         }
-        Ok(())
+        Ok(news)
+    }
+
+    /// True when a stock client is there to be told of others.
+    pub fn has_listeners(&self) -> bool {
+        self.entries.values().any(|e| matches!(e.owner, Owner::Conn(_)))
+    }
+
+    /// What the server itself says of somebody; `null` when that one has gone.
+    pub fn tell(&mut self, client: u64, state: &str, now: Instant) {
+        let clock = self
+            .entries
+            .get(&client)
+            .map_or(0, |old| old.clock)
+            .saturating_add(1);
+        let entry = Entry {
+            clock,
+            state: state.into(),
+            owner: Owner::Server,
+            heard: now,
+            dirty: true,
+        };
+        self.entries.insert(client, entry);
+        self.dirty = true;
     }
 
     /// Clears what a connection said, at once: a refreshed tab has a new id, and two cursors of one person are
     /// worse than none.
     pub fn leave(&mut self, conn: ConnId) {
-        for entry in self.entries.values_mut().filter(|e| e.owner == Some(conn)) {
+        for entry in self.entries.values_mut().filter(|e| e.owner == Owner::Conn(conn)) {
             entry.say_goodbye();
+            self.dirty = true;
         }
     }
 
@@ -82,14 +133,21 @@ impl Awareness {
         self.entries
             .retain(|_, e| e.dirty || &*e.state != "null" || age(e) < 2 * limits::AWARENESS_EXPIRY);
         for entry in self.entries.values_mut() {
-            if &*entry.state != "null" && age(entry) > limits::AWARENESS_EXPIRY {
+            if entry.owner != Owner::Server
+                && &*entry.state != "null"
+                && age(entry) > limits::AWARENESS_EXPIRY
+            {
                 entry.say_goodbye();
+                self.dirty = true;
             }
         }
     }
 
     /// A frame with what changed since the last call, if anything did.
     pub fn changed(&mut self) -> Option<Bytes> {
+        if !std::mem::take(&mut self.dirty) {
+            return None;
+        }
         let changed: Vec<(u64, &Entry)> = self
             .entries
             .iter()
@@ -112,7 +170,7 @@ impl Awareness {
 
     /// True when a tick has something to send.
     pub fn is_dirty(&self) -> bool {
-        self.entries.values().any(|e| e.dirty)
+        self.dirty
     }
 }
 
@@ -120,7 +178,7 @@ impl Entry {
     fn say_goodbye(&mut self) {
         self.clock = self.clock.saturating_add(1);
         self.state = "null".into();
-        self.owner = None;
+        self.owner = Owner::Nobody;
         self.dirty = true;
     }
 }
@@ -149,8 +207,8 @@ mod tests {
     }
 
     fn tell(a: &mut Awareness, from: u64, client: u64, clock: u32, state: &str) -> bool {
-        a.receive(ConnId(from), &update(client, clock, state), Instant::now())
-            .expect("well formed");
+        let news = a.receive(ConnId(from), &update(client, clock, state), Instant::now());
+        assert_eq!(news.expect("well formed").is_empty(), !a.is_dirty());
         a.changed().is_some()
     }
 

@@ -1,11 +1,13 @@
 //! The connections of a space and what each is sent. An update is framed once; a receiver gets a share of the same
 //! bytes, and its own updates are cut out of it.
 
-use super::ConnId;
 use super::lanes::Lanes;
+use super::roster::Identity;
+use super::{ConnId, Join};
 use crate::{limits, wire};
 use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
+use std::sync::Arc;
 use thexr_schema::close::Close;
 use thexr_schema::frame;
 use tokio::time::Instant;
@@ -13,6 +15,8 @@ use tokio::time::Instant;
 /// One connection as the space sees it.
 pub(super) struct Receiver {
     pub lanes: Lanes,
+    /// Who is behind it, when that is known.
+    pub identity: Option<Arc<Identity>>,
     /// Its first SyncStep1 has been answered. Not before: an update on top of what it lacks would wait inside its
     /// engine, at a cost that grows with the square of their number, and a yrs client panics on some of them.
     follows: bool,
@@ -51,21 +55,27 @@ impl Fanout {
     }
 
     /// Adds a connection.
-    pub fn join(&mut self, conn: ConnId, lanes: Lanes, now: Instant) {
+    pub fn join(&mut self, join: Join, now: Instant) {
         let receiver = Receiver {
-            lanes,
+            lanes: join.lanes,
+            identity: join.identity,
             follows: false,
             resync: false,
             held_acks: Vec::new(),
             gaps: 0,
             steps: (now, 0),
         };
-        self.receivers.insert(conn, receiver);
+        self.receivers.insert(join.conn, receiver);
     }
 
     /// Removes a connection.
     pub fn leave(&mut self, conn: ConnId) {
         self.receivers.remove(&conn);
+    }
+
+    /// True when it is a connection of `/sync`.
+    pub fn has(&self, conn: ConnId) -> bool {
+        self.receivers.contains_key(&conn)
     }
 
     /// One connection.
@@ -222,6 +232,14 @@ fn others(all: &Bytes, ends: &[usize], updates: &[(Option<ConnId>, Bytes)], auth
 mod tests {
     use super::*;
 
+    fn join(conn: ConnId, lanes: &Lanes) -> Join {
+        Join {
+            conn,
+            lanes: lanes.clone(),
+            identity: None,
+        }
+    }
+
     fn got(lanes: &Lanes) -> Vec<u8> {
         lanes.drain().frames.iter().flat_map(|f| f.to_vec()).collect()
     }
@@ -232,7 +250,7 @@ mod tests {
         let conns = [ConnId(1), ConnId(2), ConnId(3)];
         let lanes: Vec<Lanes> = conns.iter().map(|_| Lanes::default()).collect();
         for (conn, lanes) in conns.iter().zip(&lanes) {
-            fanout.join(*conn, lanes.clone(), Instant::now());
+            fanout.join(join(*conn, lanes), Instant::now());
             fanout.send_sync(*conn, Bytes::new());
             lanes.drain();
         }
@@ -264,7 +282,7 @@ mod tests {
     fn who_has_not_been_synced_gets_acks_and_no_updates() {
         let mut fanout = Fanout::default();
         let (conn, lanes) = (ConnId(1), Lanes::default());
-        fanout.join(conn, lanes.clone(), Instant::now());
+        fanout.join(join(conn, &lanes), Instant::now());
         let updates = [
             (Some(conn), Bytes::from_static(b"a")),
             (None, Bytes::from_static(b"b")),
@@ -280,7 +298,7 @@ mod tests {
     fn a_gap_asks_once_and_ends_in_4509() {
         let mut fanout = Fanout::default();
         let (conn, lanes) = (ConnId(1), Lanes::default());
-        fanout.join(conn, lanes.clone(), Instant::now());
+        fanout.join(join(conn, &lanes), Instant::now());
         for _ in 0..limits::GAPS_MAX {
             assert!(fanout.gap(conn));
             assert!(!fanout.gap(conn), "asked already");
@@ -294,7 +312,7 @@ mod tests {
     fn syncing_too_often_ends_in_4529() {
         let mut fanout = Fanout::default();
         let (conn, lanes, now) = (ConnId(1), Lanes::default(), Instant::now());
-        fanout.join(conn, lanes.clone(), now);
+        fanout.join(join(conn, &lanes), now);
         for _ in 0..limits::SYNC_STEPS_MAX {
             assert!(fanout.may_sync(conn, now));
         }

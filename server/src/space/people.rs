@@ -99,6 +99,21 @@ impl People {
         self.connections.len()
     }
 
+    /// Adds a stock client that has a pose: there is nothing to tell it here.
+    pub fn join_stock(&mut self, person: Person) {
+        let presence = Presence {
+            token: Id::default(),
+            person,
+            welcomed: true,
+        };
+        self.connections.insert(presence.person.conn, presence);
+    }
+
+    /// Where a connection's poses go.
+    pub fn slot(&self, conn: ConnId) -> Option<&super::poses::slot::PoseSlot> {
+        self.connections.get(&conn).map(|presence| &presence.person.slot)
+    }
+
     /// Adds a connection that still waits for its WELCOME.
     pub fn join(&mut self, person: Person, token: Id) {
         let presence = Presence {
@@ -112,11 +127,6 @@ impl People {
     /// Takes a connection out.
     pub fn leave(&mut self, conn: ConnId) {
         self.connections.remove(&conn);
-    }
-
-    /// All connections.
-    pub fn conns(&self) -> Vec<ConnId> {
-        self.connections.keys().copied().collect()
     }
 
     /// What a WELCOME of this connection needs, the first time.
@@ -139,22 +149,27 @@ impl People {
 
     /// Closes one connection after what is queued.
     pub fn close(&mut self, conn: ConnId, close: Close) {
-        if let Some(presence) = self.connections.get(&conn) {
-            presence.person.lanes.close(close);
+        if let Some(lanes) = self.connections.get(&conn).and_then(|p| p.person.lanes.as_ref()) {
+            lanes.close(close);
         }
     }
 
     /// Closes everybody, after what is queued.
     pub fn close_all(&mut self, close: Close) {
-        for presence in self.connections.values() {
-            presence.person.lanes.close(close);
+        for lanes in self.connections.values().filter_map(|p| p.person.lanes.as_ref()) {
+            lanes.close(close);
         }
     }
 
     /// Sends a frame to everybody who is in the ticks.
     pub fn send_all(&self, frame: &Bytes) {
         for presence in self.connections.values().filter(|p| p.welcomed) {
-            let _ = presence.person.lanes.push(frame.clone());
+            // Full has closed the lane; its socket will leave.
+            let _ = presence
+                .person
+                .lanes
+                .as_ref()
+                .map(|lanes| lanes.push(frame.clone()));
         }
     }
 

@@ -48,7 +48,7 @@ struct Avatar {
 /// The same member as one who looks.
 struct Receiver {
     conn: ConnId,
-    lanes: Lanes,
+    lanes: Option<Lanes>,
     /// Looks from this cell instead of its own.
     focus: Option<Cell>,
     budget: u16,
@@ -61,7 +61,8 @@ struct Receiver {
 pub(super) struct Person {
     pub conn: ConnId,
     pub handle: u16,
-    pub lanes: Lanes,
+    /// None for a stock client: it is seen and does not look.
+    pub lanes: Option<Lanes>,
     pub slot: PoseSlot,
     /// Pose bytes per second it asked for; 0 = the default.
     pub budget: u32,
@@ -159,6 +160,15 @@ impl Poses {
         }
     }
 
+    /// Where a member's head is, millimetres.
+    pub fn place(&self, handle: u16) -> Option<[i32; 3]> {
+        let at = self
+            .avatars
+            .binary_search_by_key(&handle, |avatar| avatar.handle)
+            .ok()?;
+        self.avatars[at].record.map(|record| record.head_mm())
+    }
+
     /// Changes what a connection sees.
     pub fn view(&mut self, conn: ConnId, view: &View) {
         let Some(at) = self.index(conn) else { return };
@@ -219,12 +229,13 @@ impl Poses {
         let alone = self.receivers.len() == 1;
         let base = self.load.shed();
         for (avatar, receiver) in self.avatars.iter().zip(&mut self.receivers) {
-            let waits = receiver.lanes.lossy_waits();
+            let Some(lanes) = &receiver.lanes else { continue };
+            let waits = lanes.lossy_waits();
             if waits {
                 receiver.scope = receiver.scope.max(Scope::Near);
             }
             if let Some(rate) = receiver.shed.step(waits, now) {
-                let _ = receiver.lanes.push(crate::wire::presence(&rate));
+                let _ = lanes.push(crate::wire::presence(&rate));
             }
             let shed = receiver.shed.level().max(base);
             let period = limits::SHED_PERIODS[usize::from(shed)];
@@ -247,7 +258,7 @@ impl Poses {
                 done.skipped += u32::from(waits);
             }
             done.frames += u32::from(!frame.is_empty());
-            receiver.lanes.put_tick(events.cloned(), [said.clone(), frame]);
+            lanes.put_tick(events.cloned(), [said.clone(), frame]);
         }
         self.load.ticked(due, now, Instant::now());
         done

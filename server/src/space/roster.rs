@@ -17,6 +17,11 @@ use std::time::Duration;
 use thexr_schema::presence::{Entry, Id, Reason, id_of};
 use tokio::time::Instant;
 
+/// A viewer is 0, an admin 2.
+const EDITOR: u8 = 1;
+/// Instead of the hash of a token: members that came by awareness have none and resume by their document.
+const NO_TOKEN: [u8; 32] = [0; 32];
+
 /// Who is behind a connection; comes with the connection, never from what it sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -26,6 +31,17 @@ pub struct Identity {
     pub name: Arc<str>,
     /// 0 viewer, 1 editor, 2 admin.
     pub role: u8,
+}
+
+impl Identity {
+    /// Somebody who did not say: a new user at each connection, who may edit because everybody may without tokens.
+    pub fn guest() -> Self {
+        Self {
+            user: format!("guest-{:08x}", rand::random::<u32>()).into(),
+            name: "Guest".into(),
+            role: EDITOR,
+        }
+    }
 }
 
 /// Where a member is.
@@ -122,7 +138,9 @@ impl Roster {
             if !row.away {
                 facts.push(Fact::new(&member, What::Suspended));
             }
-            roster.by_token.insert(token, row.handle);
+            if token != NO_TOKEN {
+                roster.by_token.insert(token, row.handle);
+            }
             roster.last_handle = roster.last_handle.max(row.handle);
             roster.members.insert(row.handle, member);
         }
@@ -137,6 +155,11 @@ impl Roster {
     /// The member on a connection.
     pub fn of(&self, conn: ConnId) -> Option<&Member> {
         self.members.get(self.by_conn.get(&conn)?)
+    }
+
+    /// Every connection with a member on it.
+    pub fn conns(&self) -> Vec<ConnId> {
+        self.by_conn.keys().copied().collect()
     }
 
     /// The member of a handle.
@@ -190,6 +213,44 @@ impl Roster {
             return Entered::Full;
         }
         let token: Id = rand::random();
+        let fact = self.add(conn, identity, yjs, state, hash(&token), now);
+        Entered::New(fact, token)
+    }
+
+    /// Lets a stock client in that speaks for the client id of its document: as the member that had it, if that one is
+    /// away, or as a new one. None when a member is here with it, or there is no room.
+    pub fn enter_stock(
+        &mut self,
+        conn: ConnId,
+        identity: Identity,
+        yjs: u64,
+        state: &str,
+        now: Instant,
+    ) -> Option<Fact> {
+        if let Some(member) = self.members.values_mut().find(|member| member.yjs == yjs) {
+            if !matches!(member.whereabouts, Whereabouts::Away { .. }) || member.token != NO_TOKEN {
+                return None;
+            }
+            member.whereabouts = Whereabouts::Here(conn);
+            member.state = state.into();
+            self.by_conn.insert(conn, member.handle);
+            return Some(Fact::new(member, What::Resumed));
+        }
+        if self.members.len() >= limits::MEMBERS_PER_SPACE_MAX {
+            return None;
+        }
+        Some(self.add(conn, identity, yjs, state, NO_TOKEN, now))
+    }
+
+    fn add(
+        &mut self,
+        conn: ConnId,
+        identity: Identity,
+        yjs: u64,
+        state: &str,
+        token: [u8; 32],
+        now: Instant,
+    ) -> Fact {
         let member = Member {
             id: rand::random(),
             handle: self.next_handle(now),
@@ -199,13 +260,15 @@ impl Roster {
             joined_at: 0,
             heard_at: 0,
             whereabouts: Whereabouts::Here(conn),
-            token: hash(&token),
+            token,
         };
         let fact = Fact::new(&member, What::Joined);
         self.by_conn.insert(conn, member.handle);
-        self.by_token.insert(member.token, member.handle);
+        if token != NO_TOKEN {
+            self.by_token.insert(token, member.handle);
+        }
         self.members.insert(member.handle, member);
-        Entered::New(fact, token)
+        fact
     }
 
     /// A free handle; there are ten times as many as members may be.

@@ -56,10 +56,7 @@ impl Actor {
             }
             Inbound::Update(update) => return self.apply(from, &update, Keep::Received, delivery.at),
             Inbound::Ack(payload) => self.ack(from, payload),
-            Inbound::Awareness(update) => self.isolated(|actor| {
-                // The socket scanned it; a fault here would be a bug, and a lost cursor is all it costs.
-                let _ = actor.awareness.receive(from, &update, now);
-            }),
+            Inbound::Awareness(update) => self.cursor_said(from, &update, now),
             Inbound::QueryAwareness => {
                 if let Some(all) = self.awareness.all() {
                     self.fanout.send(from, all);

@@ -27,7 +27,7 @@ impl Actor {
         }
     }
 
-    fn push_facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
+    pub(super) fn push_facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
         for fact in facts {
             self.saver.push_fact(fact);
         }
@@ -96,7 +96,7 @@ impl Actor {
         let person = Person {
             conn,
             handle,
-            lanes,
+            lanes: Some(lanes),
             slot,
             budget,
         };
@@ -121,7 +121,7 @@ impl Actor {
     }
 
     /// Takes a connection out of everything but the roster.
-    fn part(&mut self, conn: ConnId, now: Instant) {
+    pub(super) fn part(&mut self, conn: ConnId, now: Instant) {
         self.people.leave(conn);
         self.with_poses(|poses, _| poses.leave(conn));
         self.idle_since = now;
@@ -183,7 +183,7 @@ impl Actor {
         let entries: Vec<Entry<'_>> = roster.told().map(|member| member.entry()).collect();
         frames.extend(roster_frames(self.seq, &entries));
         // Full has closed the lane; its socket will leave.
-        let _ = person.lanes.push_all(frames);
+        let _ = person.lanes.as_ref().map(|lanes| lanes.push_all(frames));
         self.with_poses(|poses, tick| poses.join(person, tick));
     }
 
@@ -201,7 +201,7 @@ impl Actor {
     }
 
     /// Runs a step of the pose feature at the current tick; a panic there costs a tick and nothing else.
-    fn with_poses(&mut self, step: impl FnOnce(&mut crate::space::poses::Poses, u32)) {
+    pub(super) fn with_poses(&mut self, step: impl FnOnce(&mut crate::space::poses::Poses, u32)) {
         let tick = self.clock.tick(Instant::now());
         let poses = &mut self.poses;
         if catch_unwind(AssertUnwindSafe(|| step(poses, tick))).is_err() {
@@ -226,8 +226,7 @@ impl Actor {
     /// Before the end: whoever is here is suspended, so that a restart knows when it was last heard.
     pub(super) fn suspend_everybody(&mut self, now: Instant) {
         let Some(roster) = &mut self.roster else { return };
-        let facts: Vec<Fact> = self
-            .people
+        let facts: Vec<Fact> = roster
             .conns()
             .into_iter()
             .filter_map(|conn| roster.lost(conn, now_ms(), now))

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 impl Actor {
     pub(super) fn housekeeping(&mut self, now: Instant) -> Option<Exit> {
-        self.isolated(|actor| actor.awareness.expire(now));
+        self.look_after_cursors(now);
         self.expire_members(now);
         let policy = &self.context.compaction;
         let since = now.duration_since(self.last_compaction);

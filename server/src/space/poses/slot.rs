@@ -67,6 +67,12 @@ impl PoseSlot {
         Put::Taken
     }
 
+    /// Puts a pose in that has no number: it is newer than the last one.
+    pub fn put_next(&self, record: Record, now: Instant) -> Put {
+        let next = self.slot().seq.map_or(0, |seq| seq.wrapping_add(1));
+        self.put(next, record, now)
+    }
+
     /// The newest pose and when it came, unless it was taken before.
     pub fn take(&self) -> Option<(Record, Instant)> {
         let mut slot = self.slot();
