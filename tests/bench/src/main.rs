@@ -10,6 +10,7 @@ mod histogram;
 mod load;
 mod machine;
 mod memory;
+mod presence;
 mod process;
 mod relay;
 mod report;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Names, cases of a full run, cases of the smoke run, and what is measured.
-const BENCHES: [(&str, &[&str], &[&str], &str); 6] = [
+const BENCHES: [(&str, &[&str], &[&str], &str); 7] = [
     (
         "fanout",
         &["50x200", "50x1000", "ramp"],
@@ -62,7 +63,16 @@ const BENCHES: [(&str, &[&str], &[&str], &str); 6] = [
         &["same", "distinct", "restart"],
         "200 clients back at once with state vectors",
     ),
+    (
+        "presence",
+        &["p1", "p2", "p3", "p4", "p5", "p6", "p8", "p9", "p10", "p12"],
+        &["p4", "p8", "p9", "p10", "p11", "p12", "p13"],
+        "avatars at 20 Hz: staleness, CPU, bytes; p7 (5,000), p11 (hostile), p13 (journal) on demand; 300x50 = 300 in 50 m",
+    ),
 ];
+
+/// Cases that only `all` and their own name run: they take long, or need the machine for themselves.
+const ON_DEMAND: [(&str, &[&str]); 1] = [("presence", &["p7", "p11", "p13"])];
 
 /// How this run goes.
 pub struct Run {
@@ -139,11 +149,15 @@ async fn measure(arguments: Arguments) -> Result<()> {
         if !smoke && arguments.name != "all" && arguments.name != name {
             continue;
         }
-        let cases: Vec<&str> = match &arguments.case {
+        let mut cases: Vec<&str> = match &arguments.case {
             Some(case) => vec![case],
             None if smoke => smoke_cases.to_vec(),
             None => cases.to_vec(),
         };
+        if arguments.name == "all" {
+            let more = ON_DEMAND.iter().filter(|(of, _)| *of == name);
+            cases.extend(more.flat_map(|(_, cases)| *cases));
+        }
         for case in cases {
             let mut repetitions = Vec::new();
             for n in 1..=arguments.reps {
@@ -176,6 +190,7 @@ async fn repetition(run: &Run, name: &str, case: &str) -> Result<Vec<Row>> {
         "compaction" => compaction::run(run, case).await,
         "memory" => memory::run(run, case).await,
         "storm" => storm::run(run, case).await,
+        "presence" => presence::run(run, case).await,
         _ => bail!("no benchmark {name}"),
     }
 }
@@ -234,7 +249,7 @@ fn help() -> String {
     for (name, cases, _, what) in BENCHES {
         text += &format!("  {name:<11} {}\n              {what}\n", cases.join(", "));
     }
-    text += "  all         every benchmark with every case (about 15 minutes)\n  \
+    text += "  all         every benchmark with every case (about half an hour)\n  \
              smoke       every benchmark, tiny, unoptimised: shows only that rows come out\n\n\
              Other numbers work too: fanout 200x50, coldload 3k. --json writes one object per row and line.\n\
              THEXR_BIN is the server to measure; THEXR_BENCH_NO_BUILD=1 takes what is built.\n";

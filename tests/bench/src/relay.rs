@@ -12,6 +12,10 @@ use tokio::task::JoinSet;
 
 const SCRATCH_BYTES: usize = 64 << 10;
 
+/// Whoever connects to this path and a number gets a frame of so many bytes for each of its own, and nobody else
+/// gets anything: the least that a server of poses must do.
+pub const ANSWER: &str = "/answer/";
+
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
 }
@@ -44,6 +48,11 @@ async fn peer(stream: TcpStream, rooms: Rooms) {
     let Ok((path, mut partial)) = upgrade(&stream).await else {
         return;
     };
+    let answer = path.strip_prefix(ANSWER).and_then(|bytes| bytes.parse().ok());
+    if let Some(bytes) = answer {
+        let _ = answer_each(&stream, bytes, &mut partial).await;
+        return;
+    }
     let me = Rc::new(Peer::default());
     rooms
         .borrow_mut()
@@ -53,6 +62,24 @@ async fn peer(stream: TcpStream, rooms: Rooms) {
     let _ = serve(&stream, &me, &mut partial, &rooms, &path).await;
     if let Some(room) = rooms.borrow_mut().get_mut(&path) {
         room.retain(|peer| !Rc::ptr_eq(peer, &me));
+    }
+}
+
+/// Answers each frame with one of `bytes` bytes.
+async fn answer_each(stream: &TcpStream, bytes: usize, partial: &mut Vec<u8>) -> io::Result<()> {
+    let mut frame = Vec::new();
+    put_header(&mut frame, bytes);
+    frame.resize(frame.len() + bytes, 0);
+    loop {
+        let mut used = 0;
+        while let Some((start, len)) = header(&partial[used..])
+            && partial.len() >= used + start + len
+        {
+            used += start + len;
+            crate::ws::write_all(stream, &frame).await?;
+        }
+        partial.drain(..used);
+        read(stream, partial).await?;
     }
 }
 
