@@ -23,7 +23,7 @@ import {
 } from './presence-wire.js'
 import type { Down, Entry, Tick, Welcome } from './presence-wire.js'
 import { createRoster } from './roster.js'
-import { createUplink } from './uplink.js'
+import { BACKLOG_BYTES, createUplink } from './uplink.js'
 
 const HZ = 20
 /** The server loses a connection after ten seconds of silence, and so do we. */
@@ -54,10 +54,12 @@ const createKeep = (key: string) => {
   return {
     get: () => token,
     set: (next: string | null) => {
+      const before = token
       token = next
       try {
-        if (next === null) sessionStorage.removeItem(key)
-        else sessionStorage.setItem(key, next)
+        if (next !== null) sessionStorage.setItem(key, next)
+        // Another connection of this page may have put its own there.
+        else if (sessionStorage.getItem(key) === before) sessionStorage.removeItem(key)
       } catch {
         // As above.
       }
@@ -128,7 +130,9 @@ export const createLane = (o: LaneContext): Lane => {
 
   const drain = () => {
     if (!link || timers.say !== null) return
-    for (const { topic, key, data } of outbox.take(performance.now())) link.send(sayFrame(topic, key, data))
+    // What cannot leave waits here, where newer replaces it.
+    const taken = link.buffered > BACKLOG_BYTES ? [] : outbox.take(performance.now())
+    for (const { topic, key, data } of taken) link.send(sayFrame(topic, key, data))
     timers.say = setTimeout(() => {
       timers.say = null
       if (outbox.size > 0) drain()

@@ -5,7 +5,8 @@ import { isNear, TELEPORT } from './pose-wire.js'
 
 /** What does not move is sent once a second, and so is everything while nobody else is there. */
 const REST_MS = 1000
-const BACKLOG_BYTES = 64 * 1024
+/** A socket with more than this to send does not drain. */
+export const BACKLOG_BYTES = 64 * 1024
 /** Members send spread over this, so that a thousand do not arrive in the same millisecond. */
 const SPREAD_MS = 16
 /** Before the tick by this, beside half a round trip and what that varies by. */

@@ -270,3 +270,18 @@ test('the browser’s offline event makes us probe at once, its online event mak
   events.dispatchEvent(new Event('online'))
   expect(await nextStatus(ann, 'online')).toBeLessThan(500)
 })
+
+test('a stock server without presence is asked in vain, and nothing else suffers', async () => {
+  const peer = await peerWith(true)
+  const ann = open(peer.url, freshName(), { presence: {} })
+  const errors: ThexrError[] = []
+  ann.on('error', (error) => errors.push(error))
+  ann.entities.create({ name: 'x' })
+  await ann.saved({ timeout: 5000 })
+  await until(() => peer.offered.some((offered) => offered.includes('thexr.p1')), 'asked')
+  ann.presence.setPose({ head: { pos: [0, 1.6, 0], rot: [0, 0, 0, 1] } })
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  expect(ann.status.state).toBe('online')
+  expect(ann.presence.me).toBeNull()
+  expect(errors).toEqual([])
+})
