@@ -334,3 +334,22 @@ async fn stock_clients_and_members_see_each_other() {
     ana.told(Told::Suspended("Guest".into())).await;
     ana.told(Told::Left("Guest".into(), Reason::Grace)).await;
 }
+
+/// SPEC M8: what a roster leaves out comes after it, also when many come in one commit.
+#[tokio::test]
+async fn those_who_come_in_one_commit_know_each_other() {
+    let server = Server::start().await;
+    let joining: Vec<_> = (0..40)
+        .map(|n| {
+            let addr = server.addr();
+            tokio::spawn(async move { Member::join(addr, "hall", &format!("m{n:02}")).await })
+        })
+        .collect();
+    let mut crowd = Vec::new();
+    for member in joining {
+        crowd.push(member.await.expect("joins"));
+    }
+    for member in &mut crowd {
+        member.until("all forty", |m| m.roster.len() == 40).await;
+    }
+}

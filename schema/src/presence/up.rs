@@ -79,7 +79,7 @@ pub enum Up<'a> {
     Rack {
         /// The newest tick it has.
         last_tick: u32,
-        /// How long ago that came, ms.
+        /// How late it came, ms: beyond when it was due and half a round trip.
         age_ms: u16,
     },
     /// Leaves for good.

@@ -7,6 +7,9 @@ mod jobs;
 mod members;
 mod upkeep;
 
+#[cfg(test)]
+mod tests;
+
 use super::awareness::Awareness;
 use super::awareness::bridge::Bridge;
 use super::doc::{Clocks, SpaceDoc};

@@ -113,7 +113,7 @@ impl Actor {
                 let told = roster_told(self.roster.as_mut(), handle);
                 // Otherwise its join is on its way and will welcome it.
                 if told {
-                    self.welcome(conn, true);
+                    self.welcome(conn, true, self.seq);
                 }
             }
             Entered::Full => {}
@@ -149,12 +149,13 @@ impl Actor {
             }
         };
         if let Some(conn) = conn {
-            self.welcome(conn, fact.what == What::Resumed);
+            // Not the end of the commit: what came after this fact in it is told after this ROSTER.
+            self.welcome(conn, fact.what == What::Resumed, seq);
         }
     }
 
     /// WELCOME and the whole ROSTER; from here on the connection is in the ticks.
-    fn welcome(&mut self, conn: ConnId, resumed: bool) {
+    fn welcome(&mut self, conn: ConnId, resumed: bool, as_of: Seq) {
         let tick = self.clock.tick(Instant::now());
         let Some(roster) = &self.roster else { return };
         let Some(member) = roster.of(conn) else { return };
@@ -181,7 +182,7 @@ impl Actor {
         };
         let mut frames = vec![wire::presence(&welcome.write())];
         let entries: Vec<Entry<'_>> = roster.told().map(|member| member.entry()).collect();
-        frames.extend(roster_frames(self.seq, &entries));
+        frames.extend(roster_frames(as_of, &entries));
         // Full has closed the lane; its socket will leave.
         let _ = person.lanes.as_ref().map(|lanes| lanes.push_all(frames));
         self.with_poses(|poses, tick| poses.join(person, tick));
