@@ -272,6 +272,9 @@ async fn everybody_knows_the_same_after_a_crowd_came_refreshed_and_went() {
     for (n, member) in crowd.drain(10..).enumerate() {
         back.push((n + 10, member.vanish()));
     }
+    for (n, _) in &back {
+        crowd[0].told(Told::Suspended(format!("m{n}"))).await;
+    }
     for (n, token) in back {
         crowd.push(Member::enter(server.addr(), "hall", &format!("m{n}"), Some(token)).await);
     }
