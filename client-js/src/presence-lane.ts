@@ -20,6 +20,7 @@ import {
   sayFrame,
   stateFrame,
   SUBPROTOCOL,
+  viewFrame,
 } from './presence-wire.js'
 import type { Down, Entry, Tick, Welcome } from './presence-wire.js'
 import { createRoster } from './roster.js'
@@ -41,6 +42,7 @@ export interface Lane extends Pick<
 > {
   stateChanged(): void
   poseChanged(): void
+  viewChanged(): void
 }
 
 /** The resume token of this tab, which a reload of the page finds again. */
@@ -128,6 +130,17 @@ export const createLane = (o: LaneContext): Lane => {
     armPose()
   }
 
+  const viewChanged = () => {
+    const view = o.ownView()
+    if (!view || !welcome) return
+    const { cellM } = welcome
+    // The server counts cells in 16 bits.
+    const cell = (metres: number, axis: 0 | 2) =>
+      Math.max(-32_768, Math.min(32_767, Math.floor((metres - place.origin[axis]) / cellM)))
+    const focus = view.focus && ([cell(view.focus[0], 0), cell(view.focus[1], 2)] as const)
+    link?.send(viewFrame(view.zone ?? '', focus ?? null, Math.ceil((view.budget ?? 0) / 1000)))
+  }
+
   const drain = () => {
     if (!link || timers.say !== null) return
     // What cannot leave waits here, where newer replaces it.
@@ -166,6 +179,7 @@ export const createLane = (o: LaneContext): Lane => {
     clock.guess(to.tick0 + to.tickNow * to.tickMs, now)
     uplink.reset(to)
     roster.welcome(to.member)
+    viewChanged()
     poseChanged()
   }
 
@@ -297,6 +311,7 @@ export const createLane = (o: LaneContext): Lane => {
       sendState()
     },
     poseChanged,
+    viewChanged,
     pose: (id, now = performance.now()) =>
       id === welcome?.member ? o.ownPose() : (motion?.pose(id, clock.at(now)) ?? null),
     say,

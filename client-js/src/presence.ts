@@ -9,7 +9,7 @@ import { cloneJson } from './json.js'
 import { APP, SAY_BYTES_MAX, STATE_BYTES_MAX, TOPIC_BYTES_MAX } from './limits.js'
 import type { BoardInk, LiveBoard } from './live-ink.js'
 import type { Lane } from './presence-lane.js'
-import type { Joint, Member, Off, Pose, Presence, PresenceEvents } from './types.js'
+import type { Joint, Member, Off, Pose, Presence, PresenceEvents, View } from './types.js'
 
 export type State = Record<string, unknown>
 export type AnyMember = Member<State>
@@ -36,6 +36,7 @@ export interface LaneContext extends PresenceContext {
   readonly hearers: ReadonlyMap<string, Hear>
   own(): State
   ownPose(): Pose | null
+  ownView(): View | null
 }
 
 export interface PresenceChannel extends Presence<State> {
@@ -89,6 +90,7 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
   const nobody: ReadonlyMap<string, AnyMember> = new Map()
   let own = checkState(o.state ?? {})
   let ownPose: Pose | null = null
+  let ownView: View | null = null
   let lane: Lane | null = null
   let loading = false
   let wanted = false
@@ -99,7 +101,8 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
     try {
       const { createLane } = await import('./presence-lane.js')
       if (!wanted) return
-      lane = createLane({ ...o, url, emitter, absent, hearers, own: () => own, ownPose: () => ownPose })
+      const ours = { own: () => own, ownPose: () => ownPose, ownView: () => ownView }
+      lane = createLane({ ...o, ...ours, url, emitter, absent, hearers })
       for (const slot of boards) slot.ink = lane.ink(slot.board)
       lane.start()
     } catch (cause) {
@@ -133,6 +136,16 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
       checkPose(pose)
       ownPose = pose
       lane?.poseChanged()
+    },
+    view: (view) => {
+      const { zone = '', focus = null, budget = 0 } = view
+      const whole = Number.isFinite(budget) && budget >= 0 && (focus ?? []).every(Number.isFinite)
+      if (!whole || utf8.encode(zone).length > TOPIC_BYTES_MAX)
+        throw new ThexrError('INVALID', 'this is not a view', {
+          help: `A zone has at most ${TOPIC_BYTES_MAX} bytes; places and budgets are finite.`,
+        })
+      ownView = view
+      lane?.viewChanged()
     },
     pose: (id, now) => lane?.pose(id, now) ?? null,
     send: (topic, data) => {

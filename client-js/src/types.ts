@@ -328,6 +328,19 @@ export interface PresenceEvents<M> {
   sync: () => void
 }
 
+/** What we want to see of the poses of others, and from where. */
+export interface View {
+  /**
+   * People in a zone see each other only; those on `'stage'` (at most 16) are seen by everybody, everywhere and in
+   * full. Empty is the open space.
+   */
+  readonly zone?: string
+  /** Look from here (x and z, metres) instead of from our own pose: a camera, or somebody without an avatar. */
+  readonly focus?: readonly [x: number, z: number] | null
+  /** Pose bytes per second, 8,000 to 256,000; 48,000 when it is left out. */
+  readonly budget?: number
+}
+
 export interface Presence<M> {
   /** null until the server lets us in. */
   readonly me: Member<M> | null
@@ -338,6 +351,8 @@ export interface Presence<M> {
   set(patch: Partial<M>): void
   /** Call it as often as you like: it is sent on movement, at most `hz` times a second. */
   setPose(pose: Pose): void
+  /** Until the next call; without one we look from our own pose in the open space. */
+  view(view: View): void
   /** Where a member is at `now` (as `performance.now()` counts), smoothed. Call it per frame. */
   pose(memberId: string, now?: number): Pose | null
   /** To everybody else who is here now. May be lost; at most 4 KiB of JSON. */
