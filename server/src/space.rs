@@ -196,7 +196,7 @@ pub struct MemberInfo {
 pub struct Stats {
     /// The newest committed event known to the actor.
     pub seq: Seq,
-    /// Open sockets on `/sync` and `/presence`.
+    /// Members that are here.
     pub members: usize,
     /// Estimated heap of the document, bytes.
     pub memory_bytes: usize,

@@ -327,7 +327,7 @@ impl Actor {
                 let memory_bytes = bytes * HEAP_PER_ENCODED_BYTE;
                 let _ = reply.send(Stats {
                     seq: self.seq,
-                    members: self.fanout.len() + self.people.len(),
+                    members: self.roster.as_ref().map_or(0, Roster::here),
                     memory_bytes,
                 });
             }

@@ -152,6 +152,11 @@ impl Roster {
         self.members.len()
     }
 
+    /// How many of them are here.
+    pub fn here(&self) -> usize {
+        self.by_conn.len()
+    }
+
     /// The member on a connection.
     pub fn of(&self, conn: ConnId) -> Option<&Member> {
         self.members.get(self.by_conn.get(&conn)?)
