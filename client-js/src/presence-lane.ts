@@ -138,7 +138,7 @@ export const createLane = (o: LaneContext): Lane => {
     const cell = (metres: number, axis: 0 | 2) =>
       Math.max(-32_768, Math.min(32_767, Math.floor((metres - place.origin[axis]) / cellM)))
     const focus = view.focus && ([cell(view.focus[0], 0), cell(view.focus[1], 2)] as const)
-    link?.send(viewFrame(view.zone ?? '', focus ?? null, Math.ceil((view.budget ?? 0) / 1000)))
+    link?.send(viewFrame(view.zone ?? '', focus ?? null, Math.max(0, Math.ceil((view.budget ?? 0) / 1000))))
   }
 
   const drain = () => {

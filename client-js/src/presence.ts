@@ -138,12 +138,9 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
       lane?.poseChanged()
     },
     view: (view) => {
-      const { zone = '', focus = null, budget = 0 } = view
-      const whole = Number.isFinite(budget) && budget >= 0 && (focus ?? []).every(Number.isFinite)
-      if (!whole || utf8.encode(zone).length > TOPIC_BYTES_MAX)
-        throw new ThexrError('INVALID', 'this is not a view', {
-          help: `A zone has at most ${TOPIC_BYTES_MAX} bytes; places and budgets are finite.`,
-        })
+      const { zone = '', focus, budget = 0 } = view
+      if (utf8.encode(zone).length > TOPIC_BYTES_MAX || ![budget, ...(focus ?? [])].every(Number.isFinite))
+        throw new ThexrError('INVALID', 'this is not a view')
       ownView = view
       lane?.viewChanged()
     },

@@ -38,7 +38,7 @@ describe.skipIf(!process.env['THEXR_BIN'])('a view', () => {
 
   test('that is none is refused', async () => {
     const space = open(server.url, freshName(), { presence: {} })
-    const bad = [{ zone: 'x'.repeat(65) }, { focus: [0, NaN] as const }, { budget: -1 }]
+    const bad = [{ zone: 'x'.repeat(65) }, { focus: [0, NaN] as const }, { budget: NaN }]
     for (const view of bad) expect(() => space.presence.view(view)).toThrow('not a view')
   })
 })
