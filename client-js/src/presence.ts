@@ -56,6 +56,8 @@ export interface PresenceChannel extends Presence<State> {
 
 const utf8 = new TextEncoder()
 
+const fits = (topic: string) => utf8.encode(topic).length <= TOPIC_BYTES_MAX
+
 /** What cannot be packed is refused where it is said. */
 const checkJoint = (joint: Joint) => {
   const { pos, rot } = joint
@@ -138,8 +140,8 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
       lane?.poseChanged()
     },
     view: (view) => {
-      const { zone = '', focus, budget = 0 } = view
-      if (utf8.encode(zone).length > TOPIC_BYTES_MAX || ![budget, ...(focus ?? [])].every(Number.isFinite))
+      const numbers = [view.budget ?? 0, ...(view.focus ?? [])]
+      if (!fits(view.zone ?? '') || !numbers.every(Number.isFinite))
         throw new ThexrError('INVALID', 'this is not a view')
       ownView = view
       lane?.viewChanged()
@@ -147,7 +149,7 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
     pose: (id, now) => lane?.pose(id, now) ?? null,
     send: (topic, data) => {
       const bytes = utf8.encode(JSON.stringify(data) ?? 'null')
-      if (bytes.length > SAY_BYTES_MAX || utf8.encode(APP + topic).length > TOPIC_BYTES_MAX)
+      if (bytes.length > SAY_BYTES_MAX || !fits(APP + topic))
         throw new ThexrError('TOO_LARGE', `a message has at most ${SAY_BYTES_MAX} bytes`, {
           help: `Its topic has at most ${TOPIC_BYTES_MAX - APP.length}.`,
         })
