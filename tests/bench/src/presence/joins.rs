@@ -131,6 +131,7 @@ pub async fn run(run: &Run, case: &str, room: Room) -> Result<Vec<Row>> {
         .number("same_member_again", same.count() as f64)
         .number("rosters_different", different())
         .number("roster_faults", faults())
+        .number("events_again_per_member", again() / room.avatars as f64)
         .number("seconds", seconds)
         .number(
             "server_cpu_percent",

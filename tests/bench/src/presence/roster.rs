@@ -65,32 +65,37 @@ impl Roster {
     }
 
     fn change(&mut self, handle: u16, change: &Change<'_>) {
-        let known = match change {
+        let known = self.members.get(&handle).copied();
+        match change {
             Change::Joined(entry) => {
                 self.told.joined += 1;
-                self.members.insert(handle, (entry.member, entry.away)).is_none()
+                self.again += u32::from(known.is_some());
+                self.members.insert(handle, (entry.member, entry.away));
+                return;
             }
             Change::Left { .. } => {
                 self.told.left += 1;
-                self.members.remove(&handle).is_some()
+                self.members.remove(&handle);
             }
             Change::Suspended { .. } => {
                 self.told.suspended += 1;
-                self.set_away(handle, true)
+                self.set_away(handle, true);
             }
             Change::Resumed => {
                 self.told.resumed += 1;
-                self.set_away(handle, false)
+                self.set_away(handle, false);
             }
-            Change::State(_) => self.members.contains_key(&handle),
-        };
-        self.faults += u32::from(!known);
+            Change::State(_) => {}
+        }
+        self.faults += u32::from(known.is_none());
     }
 
-    fn set_away(&mut self, handle: u16, away: bool) -> bool {
-        self.members
-            .get_mut(&handle)
-            .is_some_and(|member| std::mem::replace(&mut member.1, away) != away)
+    /// A roster may be ahead of the events that follow it: then they tell what it showed.
+    fn set_away(&mut self, handle: u16, away: bool) {
+        if let Some(member) = self.members.get_mut(&handle) {
+            self.again += u32::from(member.1 == away);
+            member.1 = away;
+        }
     }
 
     /// How many members it holds, and how many of them are away.
