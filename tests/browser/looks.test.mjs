@@ -6,7 +6,18 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { scrollsSideways, stage } from './support/browser.mjs'
-import { draw, enter, freshId, hasStrokes, makeSpace, row, saved } from './support/space.mjs'
+import {
+  call,
+  counts,
+  crowd,
+  draw,
+  enter,
+  freshId,
+  hasStrokes,
+  makeSpace,
+  row,
+  saved,
+} from './support/space.mjs'
 
 const here = stage()
 const shots = process.env.THEXR_SHOTS
@@ -47,6 +58,30 @@ async function furnish() {
   await put('note', { parent: 'table', text: { value: 'Bring the blue chair', size: 0.2 } })
   await put('ball', { shape: { kind: 'sphere' }, material: { color: '#e0729a' } })
   return id
+}
+
+/** Lets the page lose its sockets for good, as a cable that is pulled. Gives how to pull it. */
+async function cable(page) {
+  const gone = here.server.url.replace('http', 'ws')
+  const sockets = new Set()
+  let away = false
+  // A real cable would be slower to pull: the page sees its sockets close and no new one open.
+  await page.routeWebSocket(`${gone}/**`, (socket) => {
+    if (away) return socket.close()
+    sockets.add(socket)
+    socket.connectToServer()
+  })
+  return async () => {
+    away = true
+    for (const socket of sockets) await socket.close()
+    await page.getByTestId('offline').waitFor()
+  }
+}
+
+/** The map as a tab on a phone, and as a switch elsewhere. */
+async function openMap(page) {
+  await page.getByTestId('view-map').click()
+  await page.getByTestId('map-in').waitFor()
 }
 
 /** How to get a page into each state. Each returns when the state is there. */
@@ -125,24 +160,72 @@ const states = {
     await page.getByRole('heading', { name: 'Keyboard' }).waitFor()
   },
   offline: async (page) => {
-    const gone = here.server.url.replace('http', 'ws')
-    const sockets = new Set()
-    let away = false
-    // A real cable would be slower to pull: the page sees its socket close and no new one open.
-    await page.routeWebSocket(`${gone}/**`, (socket) => {
-      if (away) return socket.close()
-      sockets.add(socket)
-      socket.connectToServer()
-    })
+    const pull = await cable(page)
     await enter(page, await furnish())
     await draw(page, 0.3)
     await saved(page)
-    away = true
-    for (const socket of sockets) await socket.close()
-    await page.getByTestId('offline').waitFor()
+    await pull()
     await draw(page, 0.5)
     await page.locator('[data-testid=save-pill][data-state=local]').waitFor()
     await page.getByTestId('offline').filter({ hasText: 'kept on this device' }).waitFor()
+  },
+  people: async (page) => {
+    const id = await furnish()
+    await enter(page, id)
+    await crowd(await here.person(), id, 7)
+    await counts(page, 8)
+    await page.getByTestId('people-button').click()
+    await page.getByTestId('person').nth(7).waitFor()
+  },
+  'people-loading': async (page) => {
+    await page.routeWebSocket('**/presence/**', () => {})
+    await enter(page, await furnish())
+    await page.getByTestId('people-button').click()
+    await page.getByTestId('people-loading').waitFor()
+  },
+  'map-alone': async (page) => {
+    await enter(page, await makeSpace(here.server, 'Fresh'))
+    await openMap(page)
+    await page.getByTestId('map-note').filter({ hasText: 'alone' }).waitFor()
+  },
+  'map-crowd': async (page) => {
+    const id = await furnish()
+    await enter(page, id)
+    await crowd(await here.person(), id, 7)
+    await openMap(page)
+    await page.locator('[data-testid=map-member][data-x]').nth(7).waitFor({ state: 'attached' })
+  },
+  'map-loading': async (page) => {
+    await page.routeWebSocket('**/presence/**', () => {})
+    await enter(page, await furnish())
+    await openMap(page)
+    await page.getByTestId('map-note').filter({ hasText: 'Finding out' }).waitFor()
+  },
+  'map-offline': async (page) => {
+    const id = await furnish()
+    const pull = await cable(page)
+    await enter(page, id)
+    await crowd(await here.person(), id, 2)
+    await openMap(page)
+    await page.locator('[data-testid=map-member][data-x]').nth(2).waitFor({ state: 'attached' })
+    await pull()
+    await page.getByTestId('map-note').filter({ hasText: 'last saw' }).waitFor()
+    await page.getByTestId('people-button').click()
+    await page.locator('[data-testid=person][data-away=true]').nth(2).waitFor()
+  },
+  'board-shared': async (page) => {
+    const id = await makeSpace(here.server, 'Shared')
+    await enter(page, id)
+    const ben = await here.person({ viewport: page.viewportSize() })
+    await call(ben, 'Ben Okri')
+    await enter(ben, id)
+    await counts(ben, 2)
+    const box = await ben.getByTestId('board-canvas').boundingBox()
+    await ben.mouse.move(box.x + box.width * 0.3, box.y + box.height * 0.3)
+    await ben.mouse.down()
+    await ben.mouse.move(box.x + box.width * 0.6, box.y + box.height * 0.4, { steps: 8 })
+    await page.locator('[data-testid=board-canvas][data-live="1"]').waitFor()
+    await page.getByTestId('cursor').waitFor()
   },
   closed: async (page) => {
     const id = await makeSpace(here.server, 'Soon gone')

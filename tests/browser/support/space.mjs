@@ -17,6 +17,39 @@ export async function enter(page, id) {
   await page.evaluate(() => window.thexr.space.synced)
 }
 
+/** What this person is called from the next page on. */
+export const call = (page, name, user) =>
+  page.addInitScript(
+    ([name, user]) => {
+      localStorage.setItem('thexr:given-name', name)
+      if (user) localStorage.setItem('thexr:user', user)
+    },
+    [name, user],
+  )
+
+/** Waits until the page counts this many people in the space. */
+export const counts = (page, people) =>
+  page.locator(`[data-testid=people-button][data-count="${people}"]`).waitFor()
+
+/** Lets so many people into the space, each with a window of their own in one context. */
+export async function crowd(first, id, count) {
+  const names = [
+    'Ana Lima',
+    'Ben Okri',
+    'Chloé',
+    'Dariush',
+    'Eda Öz',
+    'Femi',
+    '田中 花子',
+    'Hugo van der Meer',
+  ]
+  for (let n = 0; n < count; n++) {
+    const page = n === 0 ? first : await first.context().newPage()
+    await call(page, names[n] ?? `Guest ${n}`, `crowd-${n}`)
+    await enter(page, id)
+  }
+}
+
 /** The space says this of what was written so far, and then so does the page, which is a frame behind. */
 async function saveState(page, wanted) {
   await page.waitForFunction((state) => window.thexr?.space.saveState === state, wanted)

@@ -7,6 +7,7 @@ import { writeThumb } from '../space/thumb.js'
 import { useChanges, useMedia } from '../ui/hooks.js'
 import { toast } from '../ui/toast.js'
 import type { Camera } from './camera.js'
+import { showCursors } from './cursors.js'
 import { listenToKeys } from './keys.js'
 import { listenToPointers } from './pointer.js'
 import { createSurface, readInk, renderPicture, type Surface } from './surface.js'
@@ -19,6 +20,7 @@ const mainBoard = 'board'
 export function Board({ space, chosen }: { space: AppSpace; chosen: string | null }) {
   const base = useRef<HTMLCanvasElement>(null)
   const wet = useRef<HTMLCanvasElement>(null)
+  const layer = useRef<HTMLDivElement>(null)
   const [surface, setSurface] = useState<Surface | null>(null)
   const [zoom, setZoom] = useState(1)
   const [failure, setFailure] = useState('')
@@ -71,6 +73,10 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
   }, [])
   useEffect(() => surface?.setBoard(board), [surface, board])
   useEffect(() => surface?.setDark(dark), [surface, dark])
+  useEffect(() => {
+    if (surface && wet.current && layer.current)
+      return showCursors({ canvas: wet.current, layer: layer.current, surface, space, boardId: id })
+  }, [surface, space, id])
   useThumb(space, board)
 
   const count = board.strokes.length
@@ -109,6 +115,7 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
         aria-label={`Whiteboard, ${count === 1 ? '1 stroke' : `${count} strokes`}`}
         aria-describedby="board-help"
       />
+      <div ref={layer} class="cursors" aria-hidden="true" />
       <p id="board-help" class="sr">
         {describe(board)} Arrow keys move the crosshair, Enter puts the pen down and lifts it, E is the
         eraser, P the pen. Press question mark for all keys.
@@ -165,7 +172,7 @@ function useThumb(space: AppSpace, board: BoardHandle) {
     const keep = () => {
       const inks = board.strokes
         .slice(-400)
-        .map(readInk)
+        .map((stroke) => readInk(stroke))
         .filter((ink) => ink !== null)
       const picture = (dark: boolean) => renderPicture(inks, 1, 320, dark)?.toDataURL('image/webp', 0.7)
       const [light, dark] = [picture(false), picture(true)]

@@ -1,5 +1,5 @@
 // The two canvases of a board. Below: committed ink, painted once and moved as a picture while the camera moves.
-// Above: what changes every frame, which is the line being drawn and the crosshair.
+// Above: what changes every frame, which are the lines being drawn, here and by others, and the crosshair.
 import type { Board, Point, Stroke } from '@thexr/client'
 import { fitted, meets, panned, toBoard, union, zoomed, type Box, type Camera } from './camera.js'
 import { paper, shown } from './colors.js'
@@ -23,6 +23,8 @@ export interface Surface {
   /** Shows strokes faded while the eraser is still down. */
   setFaded(ids: ReadonlySet<string>): void
   setCrosshair(at: readonly [number, number] | null): void
+  /** Hears of every move of the camera. */
+  onCamera(fn: () => void): () => void
   hit(ax: number, ay: number, bx: number, by: number, reach: number): string[]
   destroy(): void
 }
@@ -50,6 +52,9 @@ export function createSurface(
   let wet: Parameters<Surface['setWet']>[0] = null
   let faded: ReadonlySet<string> = new Set()
   let crosshair: readonly [number, number] | null = null
+  // Lines of others, made again only when they grow.
+  const growing = new Map<string, Ink>()
+  const followers = new Set<() => void>()
   let placed = false // the first view with content fits it
   let offs: (() => void)[] = []
   let frame = 0
@@ -141,9 +146,25 @@ export function createSurface(
   }
   let lastPainted: Camera = camera
 
+  /** Lines others are drawing now. */
+  function paintGrowing(context: CanvasRenderingContext2D) {
+    let count = 0
+    for (const stroke of board?.live.values() ?? []) {
+      if (stroke.id === wet?.stroke.id) continue
+      const ink = growing.get(stroke.id) ?? readInk(stroke, false)
+      if (!ink) continue
+      growing.set(stroke.id, ink)
+      count++
+      place(context)
+      fill(context, ink)
+    }
+    wetCanvas.dataset.live = String(count)
+  }
+
   function paintWet() {
     if (!above) return
     clear(above)
+    paintGrowing(above)
     if (wet && wet.points.length > 0) {
       place(above)
       fill(above, inkOf(wet.stroke, wet.points, false))
@@ -236,8 +257,19 @@ export function createSurface(
       inks = []
       placed = false
       const changed = () => ask({ read: true })
-      offs = [next.on('add', changed), next.on('remove', changed)]
-      ask({ read: true, paint: true })
+      growing.clear()
+      const grown = (id: string) => {
+        growing.delete(id)
+        ask({ wet: true })
+      }
+      // The written line is told of before the drawn one goes, so both happen in one frame and nothing flashes.
+      offs = [
+        next.on('add', changed),
+        next.on('remove', changed),
+        next.on('live', (stroke) => grown(stroke.id)),
+        next.on('idle', grown),
+      ]
+      ask({ read: true, paint: true, wet: true })
     },
     setDark(next) {
       dark = next
@@ -246,6 +278,7 @@ export function createSurface(
     setCamera(next) {
       camera = next
       onCamera(next)
+      for (const fn of followers) fn()
       ask({ move: true })
     },
     pan: (dx, dy) => surface.setCamera(panned(camera, dx, dy)),
@@ -263,6 +296,10 @@ export function createSurface(
       crosshair = at
       ask({ wet: true })
     },
+    onCamera(fn) {
+      followers.add(fn)
+      return () => void followers.delete(fn)
+    },
     hit: (ax, ay, bx, by, reach) =>
       inks.filter((ink) => touches(ink, ax, ay, bx, by, reach)).map((ink) => ink.stroke.id),
     destroy() {
@@ -276,9 +313,9 @@ export function createSurface(
 }
 
 /** Someone else may have stored bytes that are no stroke. One of those must not blank the board. */
-export function readInk(stroke: Stroke): Ink | null {
+export function readInk(stroke: Stroke, done = true): Ink | null {
   try {
-    return stroke.points.length > 0 ? inkOf(stroke, stroke.points, true) : null
+    return stroke.points.length > 0 ? inkOf(stroke, stroke.points, done) : null
   } catch {
     return null
   }

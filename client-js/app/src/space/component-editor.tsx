@@ -1,10 +1,17 @@
 // One component: fields for what has a shape we know, JSON for everything.
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { Icon } from '../ui/icon.js'
 import { toast } from '../ui/toast.js'
-import { Fields, hasFields } from './fields.js'
+import { Fields, hasFields, type Phase } from './fields.js'
+import type { Hand } from './previews.js'
 import type { AppEntity } from './room.js'
 import { inOrder } from './vocabulary.js'
+
+export interface Showing {
+  set(value: unknown): void
+  commit(): void
+  cancel(): void
+}
 
 interface Props {
   name: string
@@ -13,20 +20,37 @@ interface Props {
   /** What a reference may point to. */
   among: readonly AppEntity[]
   set: (value: unknown) => void
+  /** Begins to show values before they are written. */
+  begin: () => Showing
+  /** Who else is changing it right now. */
+  hand: Hand | undefined
   remove: () => void
 }
 
-export function ComponentEditor({ name, value: stored, readOnly, among, set, remove }: Props) {
+export function ComponentEditor({ name, value: stored, readOnly, among, set, begin, hand, remove }: Props) {
   const value = inOrder(stored, name)
   const [raw, setRaw] = useState(false)
   const [error, setError] = useState('')
   const asJson = raw || !hasFields(value)
-  const write = (next: unknown): boolean => {
+  const showing = useRef<Showing | null>(null)
+  useEffect(() => () => showing.current?.cancel(), [])
+  const write = (next: unknown, phase: Phase = 'write'): boolean => {
     try {
-      set(next)
+      if (phase === 'write') set(next)
+      else if (phase === 'cancel') showing.current?.cancel()
+      else {
+        showing.current ??= begin()
+        showing.current.set(next)
+        if (phase === 'drop') showing.current.commit()
+      }
+      if (phase !== 'drag') showing.current = null
       setError('')
       return true
     } catch (failure) {
+      if (phase === 'drop') {
+        showing.current?.cancel()
+        showing.current = null
+      }
       setError(failure instanceof Error ? failure.message : String(failure))
       return false
     }
@@ -40,9 +64,21 @@ export function ComponentEditor({ name, value: stored, readOnly, among, set, rem
     }
   }
   return (
-    <section class="component" data-testid="component-editor" data-component={name} aria-label={name}>
+    <section
+      class={`component ${hand ? 'held' : ''}`}
+      style={hand && { '--who': hand.color }}
+      data-testid="component-editor"
+      data-component={name}
+      aria-label={name}
+    >
       <header>
         <h3>{name}</h3>
+        {hand && (
+          <span class="hand" data-testid="hand">
+            {hand.name}
+            <span class="sr"> is changing this</span>
+          </span>
+        )}
         <span class="grow" />
         {hasFields(value) && (
           <button

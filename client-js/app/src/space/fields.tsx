@@ -1,15 +1,21 @@
 // Editors by the shape of a value: vectors, rotations, colours, choices, numbers, switches, text.
+import { useRef } from 'preact/hooks'
 import { TextField } from '../ui/text-field.js'
+import { NumberField } from './number-field.js'
 import { toDegrees, toQuaternion } from './rotation.js'
 import type { AppEntity } from './room.js'
 import { choices, labelOf } from './vocabulary.js'
+
+/** `write` is done at once; `drag` shows a value, `drop` writes it, `cancel` takes it back. */
+export type Phase = 'write' | 'drag' | 'drop' | 'cancel'
+export type Write<T> = (value: T, phase?: Phase) => boolean
 
 interface Props {
   name: string
   among?: readonly AppEntity[]
   value: unknown
   readOnly: boolean
-  write: (value: unknown) => boolean
+  write: Write<unknown>
   fail: (error: string) => void
 }
 
@@ -53,7 +59,7 @@ export function Fields({ name, value, among, readOnly, write, fail }: Props) {
           value={each}
           readOnly={readOnly}
           fail={fail}
-          write={(next) => write({ ...value, [key]: next })}
+          write={(next, phase) => write({ ...value, [key]: next }, phase)}
         />
       ))}
     </div>
@@ -65,7 +71,7 @@ interface FieldProps {
   label: string
   value: unknown
   readOnly: boolean
-  write: (value: unknown) => boolean
+  write: Write<unknown>
   fail: (error: string) => void
 }
 
@@ -87,12 +93,23 @@ function Field({ path, label, value, readOnly, write, fail }: FieldProps) {
           value={toDegrees(value)}
           readOnly={readOnly}
           fail={fail}
-          write={(next) => write(toQuaternion(next))}
+          write={(next, phase) => write(toQuaternion(next), phase)}
           step="15"
+          perPx={1}
         />
       )
     }
-    return <Vector label={label} value={value} readOnly={readOnly} write={write} fail={fail} step="0.1" />
+    return (
+      <Vector
+        label={label}
+        value={value}
+        readOnly={readOnly}
+        write={write}
+        fail={fail}
+        step="0.1"
+        perPx={0.02}
+      />
+    )
   }
   if (typeof value === 'number') {
     return (
@@ -104,6 +121,7 @@ function Field({ path, label, value, readOnly, write, fail }: FieldProps) {
         write={write}
         fail={fail}
         step="any"
+        perPx={0.05}
       />
     )
   }
@@ -164,7 +182,7 @@ function Field({ path, label, value, readOnly, write, fail }: FieldProps) {
       label={label}
       value={text}
       disabled={readOnly}
-      commit={write}
+      commit={(next) => write(next)}
       testid={`field-${path}`}
     />
   )
@@ -175,7 +193,7 @@ interface ChoiceProps {
   value: string
   options: readonly { value: string; text: string }[]
   readOnly: boolean
-  write: (value: unknown) => boolean
+  write: Write<unknown>
 }
 
 function Choice({ label, value, options, readOnly, write }: ChoiceProps) {
@@ -202,12 +220,15 @@ interface VectorProps {
   value: readonly number[]
   unit?: string
   step: string
+  perPx: number
   readOnly: boolean
-  write: (value: number[]) => boolean
+  write: Write<number[]>
   fail: (error: string) => void
 }
 
-function Vector({ label, value, unit, step, readOnly, write, fail }: VectorProps) {
+function Vector({ label, value, unit, step, perPx, readOnly, write, fail }: VectorProps) {
+  // Angles read back from a rotation may be others that mean the same, so a drag counts from where it began.
+  const base = useRef<readonly number[] | null>(null)
   return (
     <fieldset class="vector">
       <legend>
@@ -223,39 +244,17 @@ function Vector({ label, value, unit, step, readOnly, write, fail }: VectorProps
           step={step}
           readOnly={readOnly}
           fail={fail}
-          write={(next) => write(value.map((old, at) => (at === index ? next : old)))}
+          perPx={perPx}
+          write={(next, phase) => {
+            const from = base.current ?? value
+            base.current = phase === 'drag' ? from : null
+            return write(
+              from.map((old, at) => (at === index ? next : old)),
+              phase,
+            )
+          }}
         />
       ))}
     </fieldset>
-  )
-}
-
-interface NumberProps {
-  label: string
-  class?: string
-  name?: string
-  value: number
-  step: string
-  readOnly: boolean
-  write: (value: number) => boolean
-  fail: (error: string) => void
-}
-
-function NumberField({ label, class: look, name, value, step, readOnly, write, fail }: NumberProps) {
-  return (
-    <TextField
-      class={look ?? 'number'}
-      type="number"
-      step={step}
-      label={label}
-      value={String(Math.round(value * 1e4) / 1e4)}
-      disabled={readOnly}
-      testid={`field-${(name ?? label).replace(' ', '-')}`}
-      commit={(text) => {
-        const next = Number(text)
-        if (text.trim() === '' || !Number.isFinite(next)) fail(`${name ?? label} is not a number.`)
-        else write(next)
-      }}
-    />
   )
 }

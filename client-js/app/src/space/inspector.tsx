@@ -5,6 +5,7 @@ import { Icon } from '../ui/icon.js'
 import { say } from '../ui/voice.js'
 import { ComponentEditor } from './component-editor.js'
 import { removeEntity } from './outline.js'
+import { useHands } from './previews.js'
 import type { AppEntity, AppSpace } from './room.js'
 import { componentOrder, labelOf, starterOf } from './vocabulary.js'
 
@@ -77,6 +78,7 @@ export function Inspector({ space, chosen, choose }: Props) {
 
 function Components({ space, entity }: { space: AppSpace; entity: AppEntity }) {
   const components = entity.toJSON()
+  const hands = useHands(space)(entity)
   const others = [...space.entities].filter((each) => each.id !== entity.id)
   const rank = (name: string) =>
     componentOrder.includes(name) ? componentOrder.indexOf(name) : componentOrder.length
@@ -88,7 +90,12 @@ function Components({ space, entity }: { space: AppSpace; entity: AppEntity }) {
         <ComponentEditor
           key={name}
           name={name}
-          value={components[name]}
+          value={entity.live(name) ?? components[name]}
+          hand={hands.find((each) => each.component === name)}
+          begin={() => {
+            const gesture = space.gesture()
+            return { ...gesture, set: (value) => gesture.set(entity.id, name, value) }
+          }}
           readOnly={space.readOnly}
           among={name === 'parent' ? others : none}
           set={(value) => {

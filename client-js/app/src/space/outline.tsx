@@ -5,6 +5,7 @@ import { Icon } from '../ui/icon.js'
 import { toast } from '../ui/toast.js'
 import type { AppEntity, AppSpace } from './room.js'
 import { NewEntity } from './new-entity.js'
+import { useHands, type Hand } from './previews.js'
 import { rowsOf, type Row } from './tree.js'
 import { iconOf, labelOf } from './vocabulary.js'
 
@@ -29,6 +30,7 @@ export function Outline({ space, chosen, choose }: Props) {
     },
     [space],
   )
+  const handsOn = useHands(space)
   const [filter, setFilter] = useState('')
   const [shut, setShut] = useState<ReadonlySet<string>>(new Set())
   const [shown, setShown] = useState(page)
@@ -169,7 +171,7 @@ export function Outline({ space, chosen, choose }: Props) {
               </span>
               <Icon name={iconOf(row.entity)} />
               <span class="row-name">{labelOf(row.entity)}</span>
-              <span class="row-id">{row.entity.id.slice(0, 6)}</span>
+              <RowEnd entity={row.entity} hand={handsOn(row.entity)[0]} />
             </li>
           ))}
         </ul>
@@ -189,6 +191,25 @@ export function Outline({ space, chosen, choose }: Props) {
         ))}
     </section>
   )
+}
+
+/** Whose hand is on the entity and what it makes of it, or else the start of its id. */
+function RowEnd({ entity, hand }: { entity: AppEntity; hand: Hand | undefined }) {
+  if (!hand) return <span class="row-id">{entity.id.slice(0, 6)}</span>
+  return (
+    <span class="hand" data-testid="row-hand" style={{ '--who': hand.color }} title={hand.name}>
+      {liveText(entity.live(hand.component)) || hand.component}
+      <span class="sr">, {hand.name} is changing this</span>
+    </span>
+  )
+}
+
+/** The value in a few letters: a place as its numbers, else the component speaks for itself. */
+function liveText(value: unknown): string {
+  const at = (value as { pos?: unknown } | null)?.pos ?? value
+  if (typeof at === 'number' || typeof at === 'string') return String(at).slice(0, 16)
+  if (!Array.isArray(at) || !at.every((each) => typeof each === 'number')) return ''
+  return at.map((each: number) => each.toFixed(1)).join(' ')
 }
 
 /** Deletes and offers the way back. False when the space refused. */

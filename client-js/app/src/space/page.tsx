@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { isTyping } from '../ui/shortcuts.js'
 import { lazy } from '../ui/lazy.js'
+import { useAnnouncements } from '../people/announce.js'
 import { clearToasts } from '../ui/toast.js'
 import { useChanges, useMedia } from '../ui/hooks.js'
 import { Closed, Missing } from './closed.js'
@@ -10,9 +11,13 @@ import { useRoom, type Room } from './room.js'
 import { StatusStrip } from './status.js'
 import { TopBar } from './top-bar.js'
 
+type View = 'board' | 'map' | 'outline'
+
+const map = lazy(() => import('../map/map.js').then((file) => file.SpaceMap))
 const board = lazy(() => import('../board/board.js').then((file) => file.Board))
 const inspector = lazy(() => import('./inspector.js').then((file) => file.Inspector))
 board.fetch()
+map.fetch()
 inspector.fetch()
 
 export function SpacePage({ id }: { id: string }) {
@@ -26,9 +31,10 @@ export function SpacePage({ id }: { id: string }) {
 function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; again: () => void }) {
   const { space, ready, info } = room
   const [chosen, choose] = useState<string | null>(null)
-  const [tab, setTab] = useState<'board' | 'outline'>('board')
+  const [tab, setTab] = useState<View>('board')
   const phone = useMedia('(max-width: 719px)')
   useChanges((changed) => space.on('status', changed), [space])
+  useAnnouncements(space)
   const title = info?.name || space.id
   useEffect(() => {
     document.title = `${title} · Thexr`
@@ -37,6 +43,11 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
   useEffect(() => {
     const key = (event: KeyboardEvent) => {
       if (document.querySelector('dialog[open]')) return
+      const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event)
+      if (plain && event.key.toLowerCase() === 'm') {
+        event.preventDefault()
+        setTab((was) => (was === 'map' ? 'board' : 'map'))
+      }
       if (event.key === 'Escape' && !event.defaultPrevented && !isTyping(event)) choose(null)
       if (isTyping(event) || !(event.ctrlKey || event.metaKey)) return
       const name = event.key.toLowerCase()
@@ -54,7 +65,12 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
     return <Closed id={space.id} error={status.error} reconnect={() => space.reconnect()} again={again} />
 
   const showOutline = !phone || tab === 'outline'
-  const showBoard = !phone || tab === 'board'
+  const showMap = tab === 'map'
+  const showBoard = tab === 'board' || (!phone && !showMap)
+  const views: [View, string][] = [
+    ['board', 'Board'],
+    ['map', 'Map'],
+  ]
   return (
     <div class={`space ${chosen ? 'has-choice' : ''}`}>
       <TopBar room={room} />
@@ -64,6 +80,22 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
           <>
             {showOutline && <Outline space={space} chosen={chosen} choose={choose} />}
             {showBoard && <board.Part class="board" space={space} chosen={chosen} />}
+            {showMap && <map.Part class="map" space={space} />}
+            {!phone && (
+              <nav class="view-switch" aria-label="Views">
+                {views.map(([view, text]) => (
+                  <button
+                    key={view}
+                    data-testid={`view-${view}`}
+                    title={`${text} (M)`}
+                    aria-current={(view === 'map') === showMap ? 'page' : undefined}
+                    onClick={() => setTab(view)}
+                  >
+                    {text}
+                  </button>
+                ))}
+              </nav>
+            )}
             {(chosen || !phone) && (
               <inspector.Part class="inspector" space={space} chosen={chosen} choose={choose} />
             )}
@@ -83,12 +115,16 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
       </main>
       {phone && (
         <nav class="tabs" aria-label="Views">
-          <button aria-current={tab === 'board' ? 'page' : undefined} onClick={() => setTab('board')}>
-            Board
-          </button>
-          <button aria-current={tab === 'outline' ? 'page' : undefined} onClick={() => setTab('outline')}>
-            Outline
-          </button>
+          {[...views, ['outline', 'Outline'] as const].map(([view, text]) => (
+            <button
+              key={view}
+              data-testid={`view-${view}`}
+              aria-current={tab === view ? 'page' : undefined}
+              onClick={() => setTab(view)}
+            >
+              {text}
+            </button>
+          ))}
         </nav>
       )}
     </div>

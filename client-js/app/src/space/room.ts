@@ -2,12 +2,14 @@
 import { connect, type Entity, type Schema, type Space } from '@thexr/client'
 import { useEffect, useState } from 'preact/hooks'
 import { ApiError, createSpace, getSpace, type SpaceInfo } from '../api.js'
+import { enterPlace } from '../map/place.js'
+import { chosenName, givenName, onChosenElsewhere } from '../people/identity.js'
 import { validId } from '../route.js'
 import { readToken } from '../token.js'
 import { check } from './check.js'
 
 export type Components = Record<string, unknown>
-export type AppSpace = Space<Schema<Components>>
+export type AppSpace = Space<Schema<Components, Record<string, unknown>>>
 export type AppEntity = Entity<Components>
 
 declare global {
@@ -39,11 +41,17 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
     }
     const asking = new AbortController()
     // Paused first: dialling a space brings it into being, and a mistyped link should not.
-    const space: AppSpace = connect<Schema<Components>>(location.origin, id, {
+    const chosen = chosenName()
+    const space: AppSpace = connect<Schema<Components, Record<string, unknown>>>(location.origin, id, {
       autoConnect: false,
       token: () => readToken(),
       schema: { check },
+      user: { name: chosen ?? givenName() },
+      // A name that was typed goes before the one in a token; one that was made up does not.
+      presence: { state: chosen ? { name: chosen } : {} },
     })
+    enterPlace(space)
+    const stopNames = onChosenElsewhere((name) => space.presence.set({ name }))
     window.thexr = { space }
     const patch = (next: Partial<Extract<Room, { state: 'open' }>>) =>
       setRoom((old) => (old?.state === 'open' ? { ...old, ...next } : old))
@@ -103,6 +111,7 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
     )
     return () => {
       asking.abort()
+      stopNames()
       if (window.thexr?.space === space) delete window.thexr
       void space.destroy()
     }

@@ -1,5 +1,7 @@
-// The bar above a space: its name, its state, undo and redo.
+// The bar above a space: its name, its state, who is here, undo and redo.
 import { renameSpace } from '../api.js'
+import { chosenName, givenName } from '../people/identity.js'
+import { PeopleMenu } from '../people/people-menu.js'
 import { useChanges } from '../ui/hooks.js'
 import { Icon } from '../ui/icon.js'
 import { showShortcuts } from '../ui/shortcuts.js'
@@ -51,6 +53,7 @@ export function TopBar({ room }: { room: Extract<Room, { state: 'open' }> }) {
       <SavePill space={space} />
       <Connection space={space} />
       <span class="grow" />
+      <PeopleMenu space={space} ownName={chosenName() ?? givenName()} share={share} />
       <button
         class="icon-button"
         data-testid="undo"
@@ -71,7 +74,7 @@ export function TopBar({ room }: { room: Extract<Room, { state: 'open' }> }) {
       >
         <Icon name="redo" />
       </button>
-      <button class="icon-button" aria-label="Copy link" title="Copy link" onClick={share}>
+ <button class="icon-button wide-only" aria-label="Copy link" title="Copy link" onClick={share}>
         <Icon name="link" />
       </button>
       <button

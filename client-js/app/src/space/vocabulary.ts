@@ -71,22 +71,22 @@ export const choices: Readonly<Record<string, readonly string[]>> = {
 }
 
 export function iconOf(entity: AppEntity): IconName {
-  if (entity.get('whiteboard') !== undefined) return 'board'
-  if (entity.get('text') !== undefined) return 'text'
-  if (entity.get('light') !== undefined) return 'light'
-  const kind = textIn(entity.get('shape'), 'kind')
+  if (entity.live('whiteboard') !== undefined) return 'board'
+  if (entity.live('text') !== undefined) return 'text'
+  if (entity.live('light') !== undefined) return 'light'
+  const kind = textIn(entity.live('shape'), 'kind')
   return kind === 'sphere' ? 'sphere' : kind ? 'box' : 'dot'
 }
 
-/** A short name made from what the entity is. */
+/** A short name made from what the entity is, as it is shown now. */
 export function labelOf(entity: AppEntity): string {
-  const name = entity.get('name')
-  const words = (typeof name === 'string' && name) || textIn(entity.get('text'), 'value')
+  const name = entity.live('name')
+  const words = (typeof name === 'string' && name) || textIn(entity.live('text'), 'value')
   if (words) return words.length > 60 ? `${words.slice(0, 59)}…` : words
-  if (entity.get('whiteboard') !== undefined) return 'Whiteboard'
-  const kind = textIn(entity.get('shape'), 'kind')
+  if (entity.live('whiteboard') !== undefined) return 'Whiteboard'
+  const kind = textIn(entity.live('shape'), 'kind')
   if (kind) return kind.slice(0, 1).toUpperCase() + kind.slice(1, 40)
-  return entity.get('light') !== undefined ? 'Light' : 'Entity'
+  return entity.live('light') !== undefined ? 'Light' : 'Entity'
 }
 
 export function parentOf(entity: AppEntity): string | undefined {

@@ -26,6 +26,8 @@ const groups: [string, [string, string][]][] = [
       ['Ctrl Z', 'Undo your last change'],
       ['Ctrl Shift Z', 'Redo'],
       ['N', 'New entity'],
+      ['M', 'Map or whiteboard'],
+      ['U', 'Who is here'],
     ],
   ],
   [
@@ -35,6 +37,14 @@ const groups: [string, [string, string][]][] = [
       ['← →', 'Close, open'],
       ['Enter', 'Edit components'],
       ['Delete', 'Delete entity'],
+    ],
+  ],
+  [
+    'Map',
+    [
+      ['← ↑ → ↓', 'Walk (also W A S D)'],
+      ['+ − 0', 'Zoom in, out, everybody'],
+      ['Enter', 'Say where everybody is'],
     ],
   ],
   [
