@@ -127,13 +127,10 @@ export function showCursors({ canvas, layer, surface, space, boardId }: Options)
       else if (cursor) dress(cursor, member)
     }),
   ]
-  const onCamera = () => {
-    for (const cursor of cursors.values()) put(cursor)
-  }
-  const offCamera = surface.onCamera(onCamera)
 
-  // --- mine
+  // --- mine: the pointer, or the crosshair of the keyboard while there is none
 
+  let pointer: [x: number, y: number] | null = null
   let mine: [number, number] | null = null
   let shown = false
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -156,15 +153,26 @@ export function showCursors({ canvas, layer, surface, space, boardId }: Options)
     if (timer === undefined) send()
     else dirty = true
   }
+  const look = () => {
+    const { crosshair, camera } = surface
+    const next = pointer ? toBoard(camera, ...pointer) : crosshair && ([...crosshair] as [number, number])
+    if (next?.[0] === mine?.[0] && next?.[1] === mine?.[1]) return
+    mine = next
+    flush()
+  }
   const point = (event: PointerEvent) => {
     const box = canvas.getBoundingClientRect()
-    mine = toBoard(surface.camera, event.clientX - box.left, event.clientY - box.top)
-    flush()
+    pointer = [event.clientX - box.left, event.clientY - box.top]
+    look()
   }
   const leave = () => {
-    mine = null
-    flush()
+    pointer = null
+    look()
   }
+  const offMove = surface.onMove(() => {
+    for (const cursor of cursors.values()) put(cursor)
+    look()
+  })
   const lifted = (event: PointerEvent) => {
     // A finger that is lifted points nowhere.
     if (event.pointerType === 'touch') leave()
@@ -182,7 +190,7 @@ export function showCursors({ canvas, layer, surface, space, boardId }: Options)
     clearTimeout(timer)
     if (shown) presence.send(topic, null)
     cancelAnimationFrame(frame)
-    offCamera()
+    offMove()
     offs.forEach((off) => off())
     for (const id of [...cursors.keys()]) remove(id)
   }

@@ -23,8 +23,9 @@ export interface Surface {
   /** Shows strokes faded while the eraser is still down. */
   setFaded(ids: ReadonlySet<string>): void
   setCrosshair(at: readonly [number, number] | null): void
-  /** Hears of every move of the camera. */
-  onCamera(fn: () => void): () => void
+  readonly crosshair: readonly [number, number] | null
+  /** Hears of every move of the camera and of the crosshair. */
+  onMove(fn: () => void): () => void
   hit(ax: number, ay: number, bx: number, by: number, reach: number): string[]
   destroy(): void
 }
@@ -294,9 +295,13 @@ export function createSurface(
     },
     setCrosshair(at) {
       crosshair = at
+      for (const fn of followers) fn()
       ask({ wet: true })
     },
-    onCamera(fn) {
+    get crosshair() {
+      return crosshair
+    },
+    onMove(fn) {
       followers.add(fn)
       return () => void followers.delete(fn)
     },

@@ -1,7 +1,7 @@
 // The map in motion: reads where everybody is once per frame, walks me, paints. Nothing of this is in the state of
 // the page.
 import type { Member } from '@thexr/client'
-import { colorOf, initialsOf, nameIn } from '../people/identity.js'
+import { chosenName, colorOf, givenName, initialsOf, nameIn } from '../people/identity.js'
 import type { AppSpace } from '../space/room.js'
 import { labelOf, parentOf } from '../space/vocabulary.js'
 import { readPlace, writePlace } from './place.js'
@@ -11,6 +11,9 @@ import { facingOf, poseOf, tapMetres, walk, wayTo, type Walker } from './walk.js
 export const scaleMin = 4
 export const scaleMax = 160
 const scaleFirst = 56
+/** On a phone the same would show only who is beside me. */
+const scaleFirstNarrow = 40
+const narrow = 480
 /** The server sends everything of who is nearer, and dots of the others. */
 const nearMetres = 12
 const thingsMax = 300
@@ -96,7 +99,25 @@ export function createEngine({ canvas, list, space }: Options): Engine {
         far: Math.max(Math.abs(x - me.x), Math.abs(z - me.z)) > nearMetres,
       })
     }
+    // Until the server lets me in I am on no list, but I stand here all the same.
+    if (presence.me === null) dots.push(alone())
     return dots
+  }
+
+  const alone = (): Dot => {
+    const name = chosenName() ?? givenName()
+    return {
+      name,
+      initials: initialsOf(name),
+      color: colorOf(space.user),
+      x: me.x,
+      z: me.z,
+      hands: [],
+      facing: facingOf(poseOf(me).head),
+      me: true,
+      away: false,
+      far: false,
+    }
   }
 
   function thingsNow() {
@@ -206,6 +227,7 @@ export function createEngine({ canvas, list, space }: Options): Engine {
   const observer = new ResizeObserver(() => {
     const box = canvas.getBoundingClientRect()
     if (box.width === 0) return
+    if (width === 0 && box.width < narrow) view = { ...view, scale: scaleFirstNarrow }
     ;[width, height, ratio] = [box.width, box.height, Math.min(3, devicePixelRatio || 1)]
     canvas.width = Math.round(width * ratio)
     canvas.height = Math.round(height * ratio)

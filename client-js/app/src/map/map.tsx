@@ -38,6 +38,8 @@ export function SpaceMap({ space }: { space: AppSpace }) {
     }
     const off = listenToMap(canvas.current, made)
     setEngine(made)
+    // Opened by its key: the arrows should walk at once.
+    if (document.activeElement === document.body) canvas.current.focus()
     return () => {
       off()
       made.destroy()

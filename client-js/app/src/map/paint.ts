@@ -106,11 +106,7 @@ export function paintMap(c: CanvasRenderingContext2D, scene: Scene) {
   const radius = Math.min(16, Math.max(9, view.scale * 0.26))
   for (const each of seen) person(c, each.dot, each.at, radius, view.scale, look.paper, look.ink)
   c.globalAlpha = 1
-  names(
-    c,
-    seen.map(({ dot, at: [x, y] }) => ({ dot, x, y: y + (dot.far ? 4 : radius) + 13 })).reverse(),
-    look,
-  )
+  names(c, seen.reverse(), radius, look)
   ruler(c, scene, look.text)
 }
 
@@ -223,21 +219,32 @@ function label(
   c.fillText(text, x, y)
 }
 
-/** Names as long as they fit: those first in the list win. */
+/** Names as long as they fit, below or above: those first in the list win, and nobody's face is covered. */
 function names(
   c: CanvasRenderingContext2D,
-  wanted: readonly { dot: Dot; x: number; y: number }[],
+  seen: readonly { dot: Dot; at: [x: number, y: number] }[],
+  radius: number,
   look: { paper: string; ink: string; text: string },
 ) {
-  const taken: [left: number, top: number, right: number][] = []
-  for (const { dot, x, y } of wanted) {
-    if (taken.length >= namesMax) return
-    c.font = `500 12px ${font}`
-    const text = dot.me ? 'You' : dot.name.length > 20 ? `${dot.name.slice(0, 19)}…` : dot.name
-    const half = c.measureText(text).width / 2 + 3
-    if (taken.some(([l, t, r]) => x - half < r && x + half > l && Math.abs(y - t) < 14)) continue
-    taken.push([x - half, y, x + half])
-    label(c, dot.away ? `${text} (away)` : text, x, y, dot.far || dot.away ? look.text : look.ink, look.paper, 12)
+  type Box = readonly [left: number, top: number, right: number, bottom: number]
+  const taken: Box[] = seen.map(({ dot, at: [x, y] }) => {
+    const r = dot.far ? 5 : radius
+    return [x - r, y - r, x + r, y + r]
+  })
+  c.font = `500 12px ${font}`
+  for (const { dot, at } of seen.slice(0, namesMax)) {
+    const [x, y] = at
+    const name = dot.me ? 'You' : dot.name.length > 20 ? `${dot.name.slice(0, 19)}…` : dot.name
+    const text = dot.away ? `${name} (away)` : name
+    const half = c.measureText(text).width / 2 + 2
+    const reach = (dot.far ? 5 : radius) + 13
+    for (const middle of [y + reach, y - reach]) {
+      const box: Box = [x - half, middle - 7, x + half, middle + 7]
+      if (taken.some(([l, t, r, b]) => box[0] < r && box[2] > l && box[1] < b && box[3] > t)) continue
+      taken.push(box)
+      label(c, text, x, middle, dot.far || dot.away ? look.text : look.ink, look.paper, 12)
+      break
+    }
   }
 }
 

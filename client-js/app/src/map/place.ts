@@ -14,7 +14,7 @@ export function readPlace(space: AppSpace): Walker {
     // Storage is off, or somebody wrote into it.
   }
   // In a ring, so that people stand apart and look at each other.
-  const [angle, far] = [Math.random() * 2 * Math.PI, 1.5 + Math.random() * 1.5]
+  const [angle, far] = [Math.random() * 2 * Math.PI, 1.5 + Math.random() * 3]
   const [x, z] = [Math.sin(angle) * far, Math.cos(angle) * far]
   return { x, z, yaw: angle, vx: 0, vz: 0 }
 }

@@ -24,8 +24,10 @@ export const personColors: readonly string[] = [
 export function colorOf(userId: string): string {
   let hash = 2166136261
   for (let i = 0; i < userId.length; i++) hash = Math.imul(hash ^ userId.charCodeAt(i), 16777619)
-  // The low bits of this hash alone follow the last letter.
-  hash ^= hash >>> 15
+  // Ids that differ in their last letter only are still spread.
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  hash ^= hash >>> 16
   return personColors[(hash >>> 0) % personColors.length] ?? '#6b57e8'
 }
 

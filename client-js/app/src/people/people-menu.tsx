@@ -197,7 +197,8 @@ function PeopleList({ space, people, ownName }: ListProps) {
                   {each.tabs > 1 && <span class="tag">{each.tabs} windows</span>}
                 </span>
                 <span class="fine">
-                  {each.away ? 'Away, came' : 'Here since'} <Since at={each.since} />
+                  {!each.away ? 'Here since' : each.me ? 'Not connected, came' : 'Away, came'}{' '}
+                  <Since at={each.since} />
                 </span>
               </span>
               <span class={`presence-light ${each.away ? 'away' : ''}`} aria-hidden="true" />
