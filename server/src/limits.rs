@@ -70,8 +70,8 @@ pub const BRIDGE_DEAD_BAND_MM: i32 = 500;
 pub const BRIDGE_RENEW: Duration = Duration::from_secs(15);
 /// Bytes of such states per second, for each stock client.
 pub const BRIDGE_BYTES_PER_STEP: usize = 10_000;
-/// How often awareness changes are sent on; they are coalesced, latest wins.
-pub const AWARENESS_TICK: Duration = Duration::from_millis(50);
+/// How often awareness changes are sent on; they are coalesced, latest wins. Stock clients send back what they get.
+pub const AWARENESS_TICK: Duration = Duration::from_millis(100);
 /// An awareness entry not renewed for this long is dropped (y-protocols renews every 15 s).
 pub const AWARENESS_EXPIRY: Duration = Duration::from_secs(30);
 
@@ -103,12 +103,22 @@ pub const MID_CELLS: i32 = 3;
 pub const MID_EVERY: u32 = 8;
 /// Ticks between two dots of somebody far away: 1 Hz.
 pub const FAR_EVERY: u32 = 20;
+/// Far members told per tick at most, on average: with more of them each comes less often than once a second.
+pub const FAR_DOTS_PER_TICK: u32 = 50;
+/// With more people near than fit as records, who is nearest is found out for each part of a cell.
+pub const CROWD_MIN: usize = 48;
+/// Cells of which it is remembered whose turn is next; more are forgotten all at once.
+pub const CELLS_REMEMBERED_MAX: usize = 8_192;
+/// Receivers that missed the same tick, and a quarter of all: then the server is too slow, not they.
+pub const FLOODED_RECEIVERS_MIN: usize = 20;
 /// Members on the stage, seen everywhere in full; more stand there like anybody else.
 pub const HEROES_MAX: usize = 16;
 /// Zones of a space with somebody in them; beyond it people stay in the open space.
 pub const ZONES_MAX: usize = 1_024;
 /// Ticks between two TICKs at each level of shedding: 20, 10, 5 and 2 Hz.
 pub const SHED_PERIODS: [u32; 4] = [1, 2, 4, 10];
+/// What part of its budget a receiver is sent at each level.
+pub const SHED_BUDGET_PARTS: [usize; 4] = [1, 1, 2, 4];
 /// The last level: dots only.
 pub const SHED_MAX: u8 = 3;
 /// Ticks a receiver may miss in [`SHED_WINDOW`] before it gets fewer.
@@ -117,7 +127,7 @@ pub const SHED_MISSES: u32 = 4;
 pub const SHED_WINDOW: Duration = Duration::from_secs(1);
 /// How long a receiver must keep up to get more again.
 pub const SHED_RECOVERY: Duration = Duration::from_secs(2);
-/// A receiver that says its newest TICK is older than this gets fewer.
+/// A receiver whose newest TICK came later than this, and a TICK more, gets fewer.
 pub const RACK_AGE_MAX: Duration = Duration::from_millis(250);
 /// Nobody moves faster; a pose that does is dropped.
 pub const POSE_SPEED_MAX_M_PER_S: f64 = 20.0;
@@ -127,8 +137,8 @@ pub const TELEPORTS_MAX: u32 = 2;
 pub const TELEPORT_WINDOW: Duration = Duration::from_secs(1);
 /// Poses per second read from a connection that promises nothing else, and at most; a headset's frame rate.
 pub const POSE_HZ_MAX: u8 = 90;
-/// Unsent bytes the kernel is given of a presence connection: half a second of poses, not a minute.
-pub const PRESENCE_LOWAT_BYTES: u32 = 16 << 10;
+/// Unsent bytes the kernel is given of a presence connection: two ticks of poses, not a minute.
+pub const PRESENCE_LOWAT_BYTES: u32 = 4 << 10;
 /// A presence connection says HELLO within this time or is closed.
 pub const HELLO_WAIT: Duration = Duration::from_secs(10);
 /// A presence connection that is silent for this long is lost; clients ping every five seconds.

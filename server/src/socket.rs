@@ -21,11 +21,14 @@ use bucket::Bucket;
 use reader::{Item, Reader};
 use std::cell::RefCell;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use thexr_schema::close::{self, Close};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use writer::Writer;
@@ -171,14 +174,19 @@ impl<C: Channel> Connection<C> {
             }
             let waits = self.channel.waits();
             let may_read = !waits && self.paused_until.is_none();
-            timer.as_mut().reset(self.deadline());
+            // A deadline that moves away is looked at when the timer rings: setting it anew takes a lock.
+            let deadline = self.deadline();
+            if deadline < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(deadline);
+            }
+            let (mut reading, writing) = self.stream.split();
             let step = tokio::select! { biased;
                 // The space closes its connections when the server stops; this is for one that never answers.
                 () = stop.cancelled(), if self.channel.is_over() && self.closing.is_none() => Err(close::RESTART.into()),
-                ready = self.stream.writable(), if !self.writer.is_empty() => ready.map_err(End::from),
+                ready = writing.writable(), if !self.writer.is_empty() => ready.map_err(End::from),
                 () = self.lanes.ready() => self.lanes.broken().map_or(Ok(()), |close| Err(close.into())),
                 () = self.channel.room(), if waits => Ok(()),
-                ready = self.stream.readable(), if may_read => ready.map_err(End::from).and_then(|()| self.read()),
+                len = read(&mut reading), if may_read => len.map_err(End::from).and_then(|len| self.take_scratch(len)),
                 () = timer.as_mut() => self.on_time(Instant::now()),
             };
             if let Err(end) = step {
@@ -258,13 +266,12 @@ impl<C: Channel> Connection<C> {
         })
     }
 
-    fn read(&mut self) -> Result<(), End> {
-        SCRATCH.with_borrow_mut(|scratch| match self.stream.try_read(scratch) {
-            Ok(0) => Err(End::Peer),
-            Ok(n) => self.take_in(&scratch[..n]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error.into()),
-        })
+    /// Takes in what [`read`] put into the scratch buffer of this thread.
+    fn take_scratch(&mut self, len: usize) -> Result<(), End> {
+        match len {
+            0 => Err(End::Peer),
+            len => SCRATCH.with_borrow(|scratch| self.take_in(&scratch[..len])),
+        }
     }
 
     /// Takes in received bytes: frames, then messages, each checked before it goes anywhere.
@@ -335,4 +342,17 @@ impl<C: Channel> Connection<C> {
         let _ = tokio::time::timeout(limits::CLOSE_WAIT, goodbye).await;
         code
     }
+}
+
+/// Reads once into the scratch buffer of this thread; what is read must be taken before the next await. Unlike waiting
+/// for readiness and trying, this knows after a short read that there is no more, and saves asking.
+async fn read(stream: &mut ReadHalf<'_>) -> io::Result<usize> {
+    std::future::poll_fn(|cx| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            let polled = Pin::new(&mut *stream).poll_read(cx, &mut buffer);
+            polled.map_ok(|()| buffer.filled().len())
+        })
+    })
+    .await
 }

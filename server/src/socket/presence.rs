@@ -193,8 +193,9 @@ impl Presence {
                 budget: budget_kb.saturating_mul(1000),
             })),
             Up::Rack { age_ms, .. } => {
-                if Duration::from_millis(age_ms.into()) > limits::RACK_AGE_MAX {
-                    self.waiting.push_back(FromMember::Lags);
+                let late = Duration::from_millis(age_ms.into());
+                if late > limits::RACK_AGE_MAX {
+                    self.waiting.push_back(FromMember::Lags(late));
                 }
             }
             Up::Bye => {

@@ -9,9 +9,10 @@ pub(super) mod bridge;
 
 use super::ConnId;
 use crate::limits;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::HashMap;
 use thexr_schema::Fault;
+use thexr_schema::limits::AWARENESS_ENTRIES_MAX;
 use thexr_schema::scan;
 use thexr_schema::{frame, lib0};
 use tokio::time::Instant;
@@ -184,14 +185,19 @@ impl Entry {
 }
 
 fn encode(entries: &[(u64, &Entry)]) -> Bytes {
-    let mut update = Vec::new();
-    lib0::write_var(&mut update, entries.len() as u64);
-    for (client, entry) in entries {
-        lib0::write_var(&mut update, *client);
-        lib0::write_var(&mut update, u64::from(entry.clock));
-        lib0::write_bytes(&mut update, entry.state.as_bytes());
+    // Stock clients send back what one message brought as one message, so it is no longer than they may send.
+    let mut frames = BytesMut::new();
+    for part in entries.chunks(AWARENESS_ENTRIES_MAX as usize) {
+        let mut update = Vec::new();
+        lib0::write_var(&mut update, part.len() as u64);
+        for (client, entry) in part {
+            lib0::write_var(&mut update, *client);
+            lib0::write_var(&mut update, u64::from(entry.clock));
+            lib0::write_bytes(&mut update, entry.state.as_bytes());
+        }
+        frames.extend_from_slice(&crate::wire::message(&frame::awareness(&update)));
     }
-    crate::wire::message(&frame::awareness(&update))
+    frames.freeze()
 }
 
 #[cfg(test)]
@@ -232,6 +238,32 @@ mod tests {
         }
         assert!(!tell(&mut a, 1, 99, 1, "{}"));
         assert!(tell(&mut a, 2, 99, 1, "{}"));
+    }
+
+    /// Regression: what a crowd says in one message a stock client sends back in one, and that was more than it may.
+    #[test]
+    fn a_crowd_is_told_in_messages_that_may_be_sent_back() {
+        let mut a = Awareness::default();
+        let now = Instant::now();
+        for client in 0..200u64 {
+            a.receive(ConnId(client), &update(client, 1, "{}"), now)
+                .expect("well formed");
+        }
+        let frames = a.changed().expect("all of them");
+        let (mut rest, mut seen) = (&frames[..], 0);
+        while let [_, len, ..] = rest {
+            let (start, len) = match len {
+                126 => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]]))),
+                short => (2, usize::from(*short)),
+            };
+            let payload = &rest[start..start + len];
+            let Some(Ok(frame::Message::Awareness(said))) = frame::Messages::new(payload).next() else {
+                panic!("no awareness")
+            };
+            seen += scan::scan_awareness(said).expect("as many as may be sent").len();
+            rest = &rest[start + len..];
+        }
+        assert_eq!(seen, 200);
     }
 
     #[test]

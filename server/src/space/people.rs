@@ -8,6 +8,7 @@ use super::roster::{Fact, Identity};
 use crate::{limits, wire};
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::time::Duration;
 use thexr_schema::close::{self, Close};
 use thexr_schema::presence::{Change, Event, Id, Said, down};
 use tokio::time::Instant;
@@ -19,8 +20,8 @@ pub enum FromMember {
     Enter(Box<Enter>),
     /// What it wants to see.
     View(View),
-    /// What arrives there is old.
-    Lags,
+    /// How late the newest TICK came there.
+    Lags(Duration),
     /// Its state, checked JSON.
     State(Box<str>),
     /// Something for everybody.

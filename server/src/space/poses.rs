@@ -6,6 +6,7 @@
 
 mod frame;
 mod grid;
+mod scene;
 mod shed;
 pub mod slot;
 
@@ -13,17 +14,17 @@ use super::ConnId;
 use super::lanes::Lanes;
 use crate::limits;
 use bytes::Bytes;
-use frame::{Builder, Group, Occupied, Scope};
+use frame::{Builder, Group, Scope};
 use grid::Cell;
+use scene::{Scene, Zone};
 use shed::{Load, Shed};
 use slot::PoseSlot;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use thexr_schema::presence::{Record, down, pose::DOT_BYTES};
 use tokio::time::Instant;
 
-/// A part of the space whose people see each other only; 0 is the open space.
-type Zone = u16;
 /// Who is in this zone is seen everywhere.
 const STAGE: &str = "stage";
 
@@ -54,6 +55,8 @@ struct Receiver {
     budget: u16,
     scope: Scope,
     shed: Shed,
+    /// It had not taken its last frame when this tick began.
+    missed: bool,
 }
 
 /// What a connection brings along; outlives a crash of the feature.
@@ -86,6 +89,8 @@ pub(super) struct Ticked {
     pub frames: u32,
     /// Receivers that had not taken their last one.
     pub skipped: u32,
+    /// So many of them that it is our fault.
+    pub flooded: bool,
 }
 
 /// Everybody with a presence connection.
@@ -147,6 +152,7 @@ impl Poses {
             budget: budget(person.budget),
             scope: Scope::All,
             shed: Shed::default(),
+            missed: false,
         };
         self.avatars.insert(at, avatar);
         self.receivers.insert(at, receiver);
@@ -201,67 +207,91 @@ impl Poses {
         free.unwrap_or(0)
     }
 
-    /// The receiver says that what arrives is old.
-    pub fn lags(&mut self, conn: ConnId, now: Instant) {
+    /// The receiver says how late its newest TICK came.
+    pub fn lags(&mut self, conn: ConnId, late: Duration, now: Instant) {
+        let base = self.load.shed();
         if let Some(at) = self.index(conn) {
-            self.receivers[at].shed.down(now);
+            let shed = &mut self.receivers[at].shed;
+            // Who gets fewer has older ones, and that is no fault of the line.
+            let period = limits::SHED_PERIODS[usize::from(shed.level().max(base))];
+            if late > limits::RACK_AGE_MAX + limits::POSE_TICK * period {
+                shed.down(now);
+            }
         }
     }
 
     /// One tick: `events` (reliable) and `said` go along, so that a receiver gets one write.
-    pub fn tick(
-        &mut self,
-        tick: u32,
-        due: Instant,
-        now: Instant,
-        events: Option<&Bytes>,
-        said: &Bytes,
-    ) -> Ticked {
+    pub fn tick(&mut self, tick: u32, now: Instant, events: Option<&Bytes>, said: &Bytes) -> Ticked {
         #[cfg(test)]
         tests::crash_if_told();
         self.take_in(tick, now);
-        let occupied = self.occupied();
-        let heroes: Vec<u32> = (0..self.avatars.len() as u32)
-            .filter(|at| self.avatars[*at as usize].hero)
-            .collect();
-        let mut frames: HashMap<Group, Bytes> = HashMap::new();
-        let mut done = Ticked::default();
-        let alone = self.receivers.len() == 1;
+        let late = self
+            .receivers
+            .iter()
+            .filter(|r| r.lanes.as_ref().is_some_and(Lanes::lossy_waits))
+            .count();
+        // Many at once are our fault, not theirs.
+        let flooded = late >= limits::FLOODED_RECEIVERS_MIN && 4 * late > self.receivers.len();
         let base = self.load.shed();
-        for (avatar, receiver) in self.avatars.iter().zip(&mut self.receivers) {
+        let mut levels = [false; limits::SHED_PERIODS.len()];
+        for receiver in &mut self.receivers {
             let Some(lanes) = &receiver.lanes else { continue };
-            let waits = lanes.lossy_waits();
-            if waits {
+            receiver.missed = lanes.lossy_waits();
+            if receiver.missed {
                 receiver.scope = receiver.scope.max(Scope::Near);
             }
-            if let Some(rate) = receiver.shed.step(waits, now) {
+            if let Some(rate) = receiver.shed.step(receiver.missed && !flooded, now) {
+                // Full has closed the lane; its socket will leave.
                 let _ = lanes.push(crate::wire::presence(&rate));
             }
+            levels[usize::from(receiver.shed.level().max(base))] = true;
+        }
+        let scene = Scene::new(tick, &self.avatars, levels);
+        let mut frames: HashMap<Group, Bytes> = HashMap::new();
+        let mut crowded: HashMap<(Zone, Cell), bool> = HashMap::new();
+        let mut done = Ticked::default();
+        let alone = self.receivers.len() == 1;
+        for (avatar, receiver) in self.avatars.iter().zip(&mut self.receivers) {
+            let Some(lanes) = &receiver.lanes else { continue };
             let shed = receiver.shed.level().max(base);
             let period = limits::SHED_PERIODS[usize::from(shed)];
             let turn = tick.wrapping_add(u32::from(avatar.handle)).is_multiple_of(period);
             let mut frame = Bytes::new();
             if (turn || receiver.scope == Scope::All) && !alone {
+                let cell = receiver.focus.unwrap_or(avatar.cell);
+                let crowd = *crowded
+                    .entry((avatar.zone, cell))
+                    .or_insert_with(|| scene.near(avatar.zone, cell) > limits::CROWD_MIN);
                 let group = Group {
                     zone: avatar.zone,
-                    cell: receiver.focus.unwrap_or(avatar.cell),
+                    cell,
+                    part: if crowd && receiver.focus.is_none() {
+                        cell.part(avatar.place)
+                    } else {
+                        0
+                    },
                     shed,
                     budget: receiver.budget,
                     scope: receiver.scope,
                 };
-                let (builder, avatars) = (&mut self.builder, &self.avatars);
+                let builder = &mut self.builder;
                 frame = frames
                     .entry(group)
-                    .or_insert_with(|| builder.build(group, tick, avatars, &occupied, &heroes))
+                    .or_insert_with(|| builder.build(group, &scene))
                     .clone();
                 receiver.scope = Scope::Changes;
-                done.skipped += u32::from(waits);
+                done.skipped += u32::from(receiver.missed);
             }
             done.frames += u32::from(!frame.is_empty());
             lanes.put_tick(events.cloned(), [said.clone(), frame]);
         }
-        self.load.ticked(due, now, Instant::now());
+        done.flooded = flooded;
         done
+    }
+
+    /// Notes when a tick was due, began and ended: when ticks take too long everybody gets fewer.
+    pub fn took(&mut self, due: Instant, began: Instant, ended: Instant, ticked: Ticked) {
+        self.load.ticked(due, began, ended, ticked.flooded);
     }
 
     /// Takes the newest poses.
@@ -293,27 +323,6 @@ impl Poses {
                 None => {}
             }
         }
-    }
-
-    /// The cells with somebody to be seen in them.
-    fn occupied(&self) -> Vec<Occupied> {
-        let mut by_cell: HashMap<(Zone, Cell), usize> = HashMap::new();
-        let mut occupied: Vec<Occupied> = Vec::new();
-        for (index, avatar) in self.avatars.iter().enumerate() {
-            if avatar.record.is_none() || avatar.hero {
-                continue;
-            }
-            let at = *by_cell.entry((avatar.zone, avatar.cell)).or_insert_with(|| {
-                occupied.push(Occupied {
-                    zone: avatar.zone,
-                    cell: avatar.cell,
-                    members: Vec::new(),
-                });
-                occupied.len() - 1
-            });
-            occupied[at].members.push(index as u32);
-        }
-        occupied
     }
 }
 

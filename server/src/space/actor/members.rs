@@ -42,7 +42,7 @@ impl Actor {
         match message {
             FromMember::Enter(enter) => self.enter(conn, *enter, now),
             FromMember::View(view) => self.with_poses(|poses, _| poses.view(conn, &view)),
-            FromMember::Lags => self.with_poses(|poses, _| poses.lags(conn, now)),
+            FromMember::Lags(late) => self.with_poses(|poses, _| poses.lags(conn, late, now)),
             FromMember::State(state) => {
                 let Some(handle) = roster.of(conn).map(|member| member.handle) else {
                     return;
@@ -192,7 +192,11 @@ impl Actor {
     pub(super) fn tick(&mut self, due: Instant, now: Instant) {
         let (events, said) = (self.people.events(), self.people.said());
         let mut ticked = None;
-        self.with_poses(|poses, tick| ticked = Some(poses.tick(tick, due, now, events.as_ref(), &said)));
+        self.with_poses(|poses, tick| {
+            let done = poses.tick(tick, now, events.as_ref(), &said);
+            poses.took(due, now, Instant::now(), done);
+            ticked = Some(done);
+        });
         match (ticked, events) {
             (Some(ticked), _) => self.context.metrics.ticked(ticked.frames, ticked.skipped),
             // Who had it already knows its numbers.

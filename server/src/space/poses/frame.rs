@@ -1,20 +1,28 @@
 //! The TICK that everybody in a cell is sent: who is near as records, who is further as dots, within a budget.
 //!
-//! Dots take turns by `handle + tick`, so each member's are evenly spaced and no receiver needs a memory of what it was
-//! sent. Budget and shares: notes/presence.md §3.8.
+//! Dots of those in the middle distance and far away take turns by `handle + tick`, so each member's are evenly spaced
+//! and no receiver needs a memory of what it was sent. In a crowd the near ones that there is no record for take
+//! turns one after the other. Budget and shares: notes/presence.md §3.8.
 
+use super::Avatar;
 use super::grid::{Cell, Tier};
-use super::{Avatar, Zone};
+use super::scene::{Scene, Zone};
 use crate::{limits, wire};
 use bytes::{BufMut, Bytes, BytesMut};
+use std::collections::HashMap;
 use thexr_schema::presence::down::{TICK_HEADER_BYTES, slot_len, tick_header};
 use thexr_schema::presence::pose::DOT_BYTES;
+
+/// WebSocket header, outer id and length of a TICK of two bytes' length: the budget is what goes over the line.
+const FRAMING_BYTES: usize = 4 + 3;
 
 /// What makes one receiver's TICK different from another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Group {
     pub zone: Zone,
     pub cell: Cell,
+    /// In a crowd: which part of the cell, so that the nearest are near.
+    pub part: u8,
     /// How far the rate is reduced.
     pub shed: u8,
     /// Pose bytes per tick.
@@ -34,142 +42,132 @@ pub(super) enum Scope {
     All,
 }
 
-/// The members of one cell, as indices.
-pub(super) struct Occupied {
-    pub zone: Zone,
-    pub cell: Cell,
-    pub members: Vec<u32>,
-}
-
-/// Builds frames; keeps its lists between calls.
+/// Builds frames; keeps its lists between calls, and where the turns of a crowd have got to.
 #[derive(Default)]
 pub(super) struct Builder {
-    near: Vec<(i32, u32)>,
+    /// Distance, index, and whether it is due for a record.
+    near: Vec<(i32, u32, bool)>,
+    records: Vec<u32>,
     dots: Vec<u32>,
-    overflow: Vec<u32>,
+    crowd: Vec<u32>,
+    turns: HashMap<Group, u16>,
 }
 
 impl Builder {
-    /// The framed TICK of a group.
-    pub fn build(
-        &mut self,
-        group: Group,
-        tick: u32,
-        avatars: &[Avatar],
-        occupied: &[Occupied],
-        heroes: &[u32],
-    ) -> Bytes {
+    /// The framed TICK of a group; empty when there is nothing to tell.
+    pub fn build(&mut self, group: Group, scene: &Scene<'_>) -> Bytes {
         let period = limits::SHED_PERIODS[usize::from(group.shed)];
-        self.near.clear();
-        self.dots.clear();
-        self.overflow.clear();
-        for place in occupied.iter().filter(|o| o.zone == group.zone) {
-            match group.cell.tier(place.cell) {
-                Tier::Near => self.gather_near(group, tick, period, avatars, &place.members),
-                Tier::Mid => {
-                    self.gather_dots(group, tick, period, limits::MID_EVERY, avatars, &place.members)
-                }
-                Tier::Far => {
-                    self.gather_dots(group, tick, period, limits::FAR_EVERY, avatars, &place.members)
-                }
-            }
-        }
         let budget = match group.scope {
             Scope::All => usize::from(group.budget).max(limits::FULL_TICK_BYTES),
-            _ => usize::from(group.budget),
+            _ => usize::from(group.budget) / limits::SHED_BUDGET_PARTS[usize::from(group.shed)],
         };
-        let mut left = budget.saturating_sub(TICK_HEADER_BYTES);
-        let mut records: Vec<u32> = Vec::with_capacity(64);
+        self.gather(group, scene, period);
+        let mut left = budget.saturating_sub(TICK_HEADER_BYTES + FRAMING_BYTES);
         // Heroes first, from their own share; what they leave flows down.
         let mut share = left / 4;
-        for hero in heroes {
-            let avatar = &avatars[*hero as usize];
-            let (Some(record), true) = (
-                &avatar.record,
-                group.scope != Scope::Changes || changed(avatar, tick, period),
-            ) else {
-                continue;
-            };
-            let bytes = slot_len(record.mask());
-            if bytes > share {
-                break;
+        for hero in &scene.heroes {
+            let avatar = &scene.avatars[*hero as usize];
+            if group.scope != Scope::Changes || changed(avatar, scene.tick, period) {
+                left -= put(&mut self.records, avatar, *hero, &mut share);
             }
-            share -= bytes;
-            left -= bytes;
-            records.push(*hero);
         }
         let mut share = if group.shed == limits::SHED_MAX {
             0
         } else {
             left * 62 / 100
         };
-        self.near.sort_unstable();
-        for (_, index) in &self.near {
-            let avatar = &avatars[*index as usize];
-            let bytes = avatar.record.map_or(0, |record| slot_len(record.mask()));
-            if bytes > share {
-                share = 0;
-                self.overflow.push(*index);
+        let crowded = self.near.len() * slot_len(0b11) > share;
+        if crowded {
+            self.near.sort_unstable();
+        }
+        for (_, index, due) in &self.near {
+            let avatar = &scene.avatars[*index as usize];
+            let bytes = if *due {
+                put(&mut self.records, avatar, *index, &mut share)
             } else {
-                share -= bytes;
-                left -= bytes;
-                records.push(*index);
-            }
-        }
-        // Who is due at his own turn goes first, then those near ones that there was no record for, by turns.
-        let room = left / DOT_BYTES;
-        rotate(&mut self.dots, room, tick);
-        let rest = room - self.dots.len();
-        let turns = self.overflow.len().div_ceil(rest.max(1)) as u32;
-        if rest > 0 {
-            let due = |index: &&u32| {
-                u32::from(avatars[**index as usize].handle)
-                    .wrapping_add(tick)
-                    .is_multiple_of(turns)
+                0
             };
-            let due: Vec<u32> = self.overflow.iter().filter(due).copied().take(rest).collect();
-            self.dots.extend(due);
+            left -= bytes;
+            if bytes == 0 && crowded && changed(avatar, scene.tick, limits::POSE_REFRESH_TICKS) {
+                self.crowd.push(*index);
+            }
         }
-        write(group, tick, avatars, &records, &self.dots)
+        let room = left / DOT_BYTES;
+        rotate(&mut self.dots, room, scene.tick);
+        self.take_turns(group, scene, room - self.dots.len());
+        write(group, scene, &self.records, &self.dots)
     }
 
-    fn gather_near(&mut self, group: Group, tick: u32, period: u32, avatars: &[Avatar], members: &[u32]) {
-        let [cx, cz] = group.cell.centre();
-        for index in members {
-            let avatar = &avatars[*index as usize];
-            if group.scope != Scope::Changes || changed(avatar, tick, period) {
+    fn gather(&mut self, group: Group, scene: &Scene<'_>, period: u32) {
+        self.near.clear();
+        self.records.clear();
+        self.dots.clear();
+        self.crowd.clear();
+        let [cx, cz] = group.cell.centre_of(group.part);
+        for (at, place) in scene.occupied.iter().enumerate() {
+            if place.zone != group.zone {
+                continue;
+            }
+            let tier = group.cell.tier(place.cell);
+            if tier != Tier::Near {
+                let due = match group.scope {
+                    Scope::All => &place.members,
+                    _ => scene.due(group.shed, at, tier),
+                };
+                self.dots.extend_from_slice(due);
+                continue;
+            }
+            for index in &place.members {
+                let avatar = &scene.avatars[*index as usize];
+                let due = group.scope != Scope::Changes || changed(avatar, scene.tick, period);
                 let (dx, dz) = ((avatar.place[0] - cx) >> 3, (avatar.place[1] - cz) >> 3);
-                self.near.push((
-                    dx.saturating_mul(dx).saturating_add(dz.saturating_mul(dz)),
-                    *index,
-                ));
+                let distance = dx.saturating_mul(dx).saturating_add(dz.saturating_mul(dz));
+                self.near.push((distance, *index, due));
             }
         }
     }
 
-    fn gather_dots(
-        &mut self,
-        group: Group,
-        tick: u32,
-        period: u32,
-        every: u32,
-        avatars: &[Avatar],
-        members: &[u32],
-    ) {
-        for index in members {
-            let avatar = &avatars[*index as usize];
-            // Its turn came since the receiver's last TICK, and it moved since its turn before that.
-            let due =
-                u32::from(avatar.handle).wrapping_add(tick) % every < period && changed(avatar, tick, every);
-            if due || group.scope == Scope::All {
-                self.dots.push(*index);
-            }
+    /// Dots for those of a crowd that there was no record for: the next ones after whoever was last.
+    fn take_turns(&mut self, group: Group, scene: &Scene<'_>, room: usize) {
+        if self.crowd.is_empty() || room == 0 {
+            return;
         }
+        if self.turns.len() > limits::CELLS_REMEMBERED_MAX {
+            self.turns.clear();
+        }
+        let handle = |index: &u32| scene.avatars[*index as usize].handle;
+        let key = Group {
+            scope: Scope::Changes,
+            ..group
+        };
+        let last = self.turns.get(&key).copied().unwrap_or_default();
+        // By index is by handle.
+        self.crowd.sort_unstable();
+        let start = self.crowd.partition_point(|index| handle(index) <= last);
+        let start = start % self.crowd.len();
+        self.crowd.rotate_left(start);
+        self.crowd.truncate(room);
+        if let Some(index) = self.crowd.last() {
+            self.turns.insert(key, handle(index));
+        }
+        self.dots.extend_from_slice(&self.crowd);
     }
 }
 
+/// Adds a record while the share lasts; gives its bytes, 0 when it did not fit.
+fn put(records: &mut Vec<u32>, avatar: &Avatar, index: u32, share: &mut usize) -> usize {
+    let bytes = avatar.record.map_or(0, |record| slot_len(record.mask()));
+    if bytes > *share {
+        *share = 0;
+        return 0;
+    }
+    *share -= bytes;
+    records.push(index);
+    bytes
+}
+
 /// True when the avatar was encoded anew within the last `ticks`.
-fn changed(avatar: &Avatar, tick: u32, ticks: u32) -> bool {
+pub(super) fn changed(avatar: &Avatar, tick: u32, ticks: u32) -> bool {
     tick.wrapping_sub(avatar.encoded_at) < ticks
 }
 
@@ -183,7 +181,7 @@ fn rotate(list: &mut Vec<u32>, room: usize, tick: u32) {
 }
 
 /// Empty when there is nothing to tell.
-fn write(group: Group, tick: u32, avatars: &[Avatar], records: &[u32], dots: &[u32]) -> Bytes {
+fn write(group: Group, scene: &Scene<'_>, records: &[u32], dots: &[u32]) -> Bytes {
     if records.is_empty() && dots.is_empty() && group.scope != Scope::All {
         return Bytes::new();
     }
@@ -192,7 +190,7 @@ fn write(group: Group, tick: u32, avatars: &[Avatar], records: &[u32], dots: &[u
     payload.put_bytes(0, TICK_HEADER_BYTES);
     let mut written = 0u16;
     for index in records {
-        let avatar = &avatars[*index as usize];
+        let avatar = &scene.avatars[*index as usize];
         if let Some(record) = &avatar.record {
             payload.put_u16_le(avatar.handle);
             payload.put_slice(record.as_bytes());
@@ -200,10 +198,10 @@ fn write(group: Group, tick: u32, avatars: &[Avatar], records: &[u32], dots: &[u
         }
     }
     for index in dots {
-        payload.put_slice(&avatars[*index as usize].dot);
+        payload.put_slice(&scene.avatars[*index as usize].dot);
     }
     let full = group.scope == Scope::All;
-    let header = tick_header(tick, full, group.shed, written, dots.len() as u16);
+    let header = tick_header(scene.tick, full, group.shed, written, dots.len() as u16);
     payload[..TICK_HEADER_BYTES].copy_from_slice(&header);
     wire::presence(&payload)
 }

@@ -22,6 +22,8 @@ pub(super) enum Tier {
 }
 
 const CELL_MM: i32 = limits::CELL_M as i32 * 1000;
+/// Parts of a cell along each side, in a crowd.
+const PARTS: i32 = 4;
 
 impl Cell {
     /// The cell of a place in millimetres.
@@ -37,6 +39,34 @@ impl Cell {
     pub fn centre(self) -> [i32; 2] {
         let middle = |step: i16| i32::from(step) * CELL_MM + CELL_MM / 2;
         [middle(self.x), middle(self.z)]
+    }
+
+    /// The middle of a part of the cell ([`Cell::part`]); of the whole cell for part 0.
+    pub fn centre_of(self, part: u8) -> [i32; 2] {
+        let [x, z] = self.centre();
+        let Some(part) = i32::from(part).checked_sub(1).filter(|part| *part >= 0) else {
+            return [x, z];
+        };
+        let middle = |n: i32| (2 * n + 1 - PARTS) * CELL_MM / (2 * PARTS);
+        [x + middle(part % PARTS), z + middle(part / PARTS)]
+    }
+
+    /// Which of the cell's 16 parts a place is in, or nearest to: 1 to 16.
+    pub fn part(self, place: [i32; 2]) -> u8 {
+        let [x, z] = self.centre();
+        let step = |mm: i32| ((mm + CELL_MM / 2).div_euclid(CELL_MM / PARTS)).clamp(0, PARTS - 1);
+        (1 + step(place[0] - x) + PARTS * step(place[1] - z)) as u8
+    }
+
+    /// The cells that are near, itself included.
+    pub fn around(self) -> impl Iterator<Item = Cell> {
+        let reach = -(limits::NEAR_CELLS as i16)..=limits::NEAR_CELLS as i16;
+        reach.clone().flat_map(move |dx| {
+            reach.clone().map(move |dz| Cell {
+                x: self.x.saturating_add(dx),
+                z: self.z.saturating_add(dz),
+            })
+        })
     }
 
     /// How far `other` is.
@@ -68,6 +98,27 @@ mod tests {
         assert!(!cell.is_left_by([8_900, -100]));
         assert!(cell.is_left_by([9_001, -100]));
         assert!(!cell.is_left_by([4_000, 999]));
+    }
+
+    #[test]
+    fn a_part_is_two_metres_wide_and_its_middle_is_in_it() {
+        let cell = Cell { x: -1, z: 2 };
+        for part in 1..=16 {
+            let centre = cell.centre_of(part);
+            assert_eq!((cell.part(centre), Cell::of(centre)), (part, cell));
+        }
+        assert_eq!(cell.centre_of(0), [-4_000, 20_000]);
+        assert_eq!(
+            cell.part([900, 23_000]),
+            16,
+            "a metre outside is the nearest part"
+        );
+        assert_eq!(
+            cell.around()
+                .filter(|near| cell.tier(*near) == Tier::Near)
+                .count(),
+            9
+        );
     }
 
     #[test]

@@ -78,15 +78,13 @@ impl Room {
         for (person, (x, z)) in self.people.iter().zip(places) {
             person.slot.put(self.seq, record_at(x + swing, *z), self.now);
         }
-        self.poses
-            .tick(self.tick, self.now, self.now, None, &Bytes::new());
+        self.poses.tick(self.tick, self.now, None, &Bytes::new());
     }
 
     fn still(&mut self) {
         self.tick += 1;
         self.now += limits::POSE_TICK;
-        self.poses
-            .tick(self.tick, self.now, self.now, None, &Bytes::new());
+        self.poses.tick(self.tick, self.now, None, &Bytes::new());
     }
 
     /// What person `at` was sent last.
@@ -178,7 +176,7 @@ fn a_crowd_fits_the_budget_and_everybody_in_it_is_seen_twice_a_second() {
     for _ in 0..ticks {
         room.step(&places);
         let seen = room.seen(500).expect("a frame");
-        assert!(seen.bytes <= 2_400 + 8, "{} bytes", seen.bytes);
+        assert!(seen.bytes <= 2_400, "{} bytes", seen.bytes);
         // In records of one point (14 bytes) there is room for a hundred.
         assert!(seen.records.len() >= 48, "{}", seen.records.len());
         bytes += seen.bytes;
