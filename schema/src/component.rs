@@ -137,6 +137,13 @@ mod tests {
                 "transform",
                 json!({"pos": [0, 0, 0], "rot": [0, 0, 0, 1], "scal": [1, 1, 1]}),
             ),
+            ("transform", json!([[0, 0, 0], [0, 0, 0, 1]])),
+            ("transform", json!([[0, 0, 0], [0, 0, 0, 1], [1, 1, 1]])),
+            ("shape", json!(["box"])),
+            ("shape", json!({"kind": {"box": null}})),
+            ("shape", json!({"kind": "box", "params": []})),
+            ("holdable", json!([])),
+            ("holdable", json!({"offset": [[0, 0, 0], [0, 0, 0, 1]]})),
             ("shape", json!({"kind": "teapot"})),
             ("material", json!({"color": "red"})),
             ("material", json!({"color": "#ff88é"})),
@@ -154,6 +161,8 @@ mod tests {
                 "{name} {value}"
             );
         }
+        let said = check_component("text", &json!("plain")).expect_err("not an object");
+        assert_eq!(said.to_string(), "text: not an object");
     }
 
     /// SPEC D4; corpus rows 98, 99, 102, 105.

@@ -203,13 +203,7 @@ pub fn is_known(name: &str) -> bool {
 
 /// Checks a value against the known component of this name; unknown names fit anything.
 pub(super) fn check_known(name: &str, value: &Value) -> Result<(), String> {
-    // serde reads null as absent; the published schema has no nulls, so that readers need not expect them.
-    let null = value
-        .as_object()
-        .and_then(|fields| fields.iter().find(|field| field.1.is_null()));
-    if let Some((field, _)) = null.filter(|_| is_known(name)) {
-        return Err(format!("{field} is null: leave it out instead"));
-    }
+    as_published(name, value)?;
     match name {
         "transform" => {
             let transform: Transform = read(value)?;
@@ -243,6 +237,24 @@ pub(super) fn check_known(name: &str, value: &Value) -> Result<(), String> {
         "name" => read::<String>(value).map(drop),
         _ => Ok(()),
     }
+}
+
+/// What serde takes beside what is published: null for absent, an array of the fields for an object, and
+/// `{"box": null}` for `"box"`. Readers need not expect any of it.
+fn as_published(name: &str, value: &Value) -> Result<(), String> {
+    if !is_known(name) || matches!(name, "name" | "parent") {
+        return Ok(());
+    }
+    let fields = value.as_object().ok_or("not an object")?;
+    for (field, value) in fields {
+        match field.as_str() {
+            _ if value.is_null() => return Err(format!("{field} is null: leave it out instead")),
+            "kind" if !value.is_string() => return Err("kind is not a string".to_owned()),
+            "offset" if !value.is_object() => return Err("offset is not an object".to_owned()),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> Result<T, String> {

@@ -2,7 +2,7 @@
 //! members receive, and is answered once it is durable.
 
 use super::etag;
-use super::input::{InComponent, InEntity, InSpace, Json, Query, entity_id, page_len};
+use super::input::{AnyJson, InComponent, InEntity, InSpace, Json, Query, entity_id, page_len};
 use super::problem::{Code, Problem};
 use crate::App;
 use crate::space::SpaceHandle;
@@ -198,7 +198,7 @@ pub async fn component(
 pub async fn put_component(
     State(app): State<App>,
     InComponent(space, entity, component): InComponent,
-    Json(value): Json<Value>,
+    AnyJson(value): AnyJson,
 ) -> Result<axum::Json<Written>, Problem> {
     check_component(&component, &value).map_err(|e| fault(&e))?;
     let edit = Edit::Put {
@@ -213,7 +213,7 @@ pub async fn put_component(
 pub async fn patch_component(
     State(app): State<App>,
     InComponent(space, entity, component): InComponent,
-    Json(patch): Json<Value>,
+    AnyJson(patch): AnyJson,
 ) -> Result<axum::Json<Written>, Problem> {
     let edit = Edit::Merge {
         entity: entity.into(),

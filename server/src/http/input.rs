@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::fmt;
 use thexr_schema::ids::{EntityId, SpaceId, component_name_ok};
@@ -30,8 +31,11 @@ pub struct InComponent(pub SpaceId, pub EntityId, pub String);
 /// The query; a parameter that is not known is a mistake and said so.
 pub struct Query<T>(pub T);
 
-/// A JSON body.
+/// A JSON object as body.
 pub struct Json<T>(pub T);
+
+/// Any JSON as body.
+pub struct AnyJson(pub Value);
 
 /// An update as it goes over the wire.
 pub struct UpdateBytes(pub Bytes);
@@ -126,17 +130,35 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        const TYPES: &[&str] = &["application/json", "application/merge-patch+json"];
-        let bytes = body(request, TYPES, limits::HTTP_BODY_BYTES_MAX).await?;
-        parse(&bytes).map(Self).map_err(|error| {
-            // It may quote what was sent, so it is cut.
-            let what: String = error.to_string().chars().take(200).collect();
-            Problem::new(
-                Code::BadJson,
-                format!("The body is not the JSON this request takes: {what}."),
-            )
-        })
+        let bytes = json(request).await?;
+        // serde reads a struct from an array of its fields too.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(bad_json("not an object"));
+        }
+        parse(&bytes).map(Self).map_err(bad_json)
     }
+}
+
+impl<S: Send + Sync> FromRequest<S> for AnyJson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        parse(&json(request).await?).map(Self).map_err(bad_json)
+    }
+}
+
+async fn json(request: Request) -> Result<Bytes, Problem> {
+    const TYPES: &[&str] = &["application/json", "application/merge-patch+json"];
+    body(request, TYPES, limits::HTTP_BODY_BYTES_MAX).await
+}
+
+fn bad_json(why: impl fmt::Display) -> Problem {
+    // It may quote what was sent, so it is cut.
+    let why: String = why.to_string().chars().take(200).collect();
+    Problem::new(
+        Code::BadJson,
+        format!("The body is not the JSON this request takes: {why}."),
+    )
 }
 
 impl<S: Send + Sync> FromRequest<S> for UpdateBytes {
@@ -279,7 +301,6 @@ impl<'de> Visitor<'de> for DistinctKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     /// Corpus rows 95, 96, 97, 100, 101, 106, 107.
     #[test]

@@ -94,6 +94,32 @@ async fn bad_requests_are_told_what_is_wrong() {
     assert_eq!(unknown.problem(), (400, "bad_json".into()));
 }
 
+/// Regression: serde reads a struct from an array of its fields too.
+#[tokio::test]
+async fn an_array_is_not_an_object() {
+    let server = Server::new().await;
+    server.ask("POST", "/api/v1/spaces", json!({"id": "lobby"})).await;
+    let entities = format!("{LOBBY}/entities");
+    for (method, path, body) in [
+        ("POST", "/api/v1/spaces", json!(["zoo", "Zoo"])),
+        ("POST", "/api/v1/spaces", json!(["zoo"])),
+        ("POST", "/api/v1/spaces", json!("zoo")),
+        ("PATCH", LOBBY, json!(["Foyer"])),
+        ("POST", &entities, json!(["e", {"app": 1}])),
+        ("PUT", &format!("{entities}/e"), json!([null, {"app": 1}])),
+    ] {
+        let answer = server.ask(method, path, body.clone()).await;
+        assert_eq!(
+            answer.problem(),
+            (400, "bad_json".into()),
+            "{method} {path} {body}"
+        );
+    }
+    // A component is any JSON.
+    let app = format!("{entities}/e/components/app");
+    assert_eq!(server.ask("PUT", &app, json!([1])).await.status.as_u16(), 200);
+}
+
 /// Corpus row 17; threat T14.
 #[tokio::test]
 async fn admin_endpoints_need_the_token_and_without_one_do_not_exist() {
