@@ -21,8 +21,10 @@ export interface Link {
   send(frame: Uint8Array): void
   /** Bytes that wait to leave. */
   readonly buffered: number
-  /** Give this socket up and try a new one. */
-  fail(error: ThexrError): void
+  /** Give this socket up and try a new one; after so many failures in a row it has to wait. */
+  fail(error: ThexrError, failures: number): void
+  /** Give up for good. */
+  end(error: ThexrError): void
   rtt(ms: number): void
 }
 
@@ -185,10 +187,15 @@ export const createConnection = (o: ConnectionOptions): Connection => {
       get buffered() {
         return ws.bufferedAmount
       },
-      fail: (error) => {
+      fail: (error, failures) => {
         if (state !== mine) return
+        // That the server spoke to us has reset it, but what failed is more expensive than a dial.
+        attempt = Math.max(attempt, failures)
         wait('network', error)
         o.onError(error)
+      },
+      end: (error) => {
+        if (state === mine) close(error)
       },
       rtt: (rttMs) => {
         if (state === mine && mine.onlineSince !== null) enter(mine, { state: 'online', rttMs })

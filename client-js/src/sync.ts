@@ -70,6 +70,16 @@ const tooLarge = (message: string): ThexrError =>
     help: 'Undo the last edit, then reconnect. Until then it is kept here but not saved.',
   })
 
+/** The `code` of the problem in an answer; '' when it is not a problem of ours. */
+const problemOf = async (response: Response): Promise<string> => {
+  try {
+    const { code } = (await response.json()) as { code?: unknown }
+    return typeof code === 'string' ? code : ''
+  } catch {
+    return ''
+  }
+}
+
 /** What the document has beyond a state vector. */
 const difference = (doc: Y.Doc, stateVector: Uint8Array): Uint8Array => {
   const update = Y.encodeStateAsUpdate(doc, stateVector)
@@ -85,6 +95,7 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
   let acked = -1 // how many of them are durable; -1 = the server never said
   let acks = false // whether the server answers message 102 at all
   let serial = 0 // payload of the last 102, unique per question
+  let failures = 0 // large updates in a row that did not arrive
   let session: OpenSession | null = null
   let dead: ThexrError | null = null
   const waiters = new Set<Waiter>()
@@ -146,26 +157,44 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
       events.onProgress()
     }
 
+    /** Only what another try may change is tried again: a large update is expensive to send. */
+    const refused = (status: number, code: string, bytes: number, failed: (cause: unknown) => void) => {
+      const what = `the server refused an update of ${bytes} bytes (${status}${code && ` ${code}`})`
+      // A stock Yjs server has no such endpoint, and its 404 has no code.
+      if (status === 413 || code === 'space_full' || (code === '' && (status === 404 || status === 405)))
+        return stick(tooLarge(what))
+      if (status === 401 || status === 403) return stick(new ThexrError('DENIED', what))
+      if (code === 'no_space')
+        return link.end(new ThexrError('NOT_FOUND', what, { help: 'Check the name of the space.' }))
+      // The next socket begins with the server saying what it lacks.
+      if (status >= 500 || status === 408 || status === 429 || code === 'update_gap') return failed(what)
+      const help = 'Load the page again; if it happens again, please report it.'
+      link.end(new ThexrError('PROTOCOL', what, { help }))
+    }
+
     const post = async (update: Uint8Array) => {
       if (update.length > BULK_BYTES_MAX)
         return stick(tooLarge(`an update of ${update.length} bytes is more than the server takes`))
       phase = 'posting'
       const has = Y.encodeStateVector(doc)
       const upTo = written
-      try {
-        const { ok, status } = await link.post(update, abort.signal)
-        if (abort.signal.aborted) return
-        if (status === 413 || status === 404 || status === 405)
-          return stick(tooLarge(`the server refused an update of ${update.length} bytes (${status})`))
-        if (status === 401 || status === 403)
-          return stick(new ThexrError('DENIED', `the server refused an update (${status})`))
-        if (!ok) throw new Error(`status ${status}`)
-      } catch (cause) {
-        if (abort.signal.aborted) return
-        return link.fail(
+      const failed = (cause: unknown) =>
+        link.fail(
           new ThexrError('NETWORK', 'a large update did not arrive', { retryable: true, cause }),
+          ++failures,
         )
+      let response: Response
+      let code: string
+      try {
+        response = await link.post(update, abort.signal)
+        code = response.ok ? '' : await problemOf(response)
+      } catch (cause) {
+        if (!abort.signal.aborted) failed(cause)
+        return
       }
+      if (abort.signal.aborted) return
+      if (!response.ok) return refused(response.status, code, update.length, failed)
+      failures = 0
       queue = []
       phase = 'live'
       sent = upTo

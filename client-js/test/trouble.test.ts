@@ -152,42 +152,6 @@ test('awareness, unknown messages and text frames do no harm', async () => {
   expect(errors).toEqual([])
 })
 
-test('an update above 4 MiB goes over HTTP, and what follows goes after it', async () => {
-  const peer = await peerWith(true)
-  const ann = open(peer.url, freshName())
-  await ann.synced
-  const text = 'x'.repeat(16_000)
-  ann.transact(() => {
-    for (let i = 0; i < 300; i++) ann.entities.create({ text: { value: text } }, { id: `big${i}` })
-  })
-  await until(() => peer.posted.length === 1, 'posted')
-  ann.entities.create({ name: 'after' }, { id: 'after' })
-  await ann.saved({ timeout: 10_000 })
-  expect(peer.posted[0]).toBeGreaterThan(4 * 1024 * 1024)
-  expect([...peer.docs.get(ann.id)!.getMap('entities').keys()]).toHaveLength(301)
-})
-
-test('an update the server will not take is kept, reported and never called saved', async () => {
-  const peer = await peerWith(true)
-  peer.postStatus = 413
-  const ann = open(peer.url, freshName())
-  const errors: ThexrError[] = []
-  ann.on('error', (error) => errors.push(error))
-  await ann.synced
-  const text = 'x'.repeat(16_000)
-  ann.transact(() => {
-    for (let i = 0; i < 300; i++) ann.entities.create({ text: { value: text } })
-  })
-  await expect(ann.saved({ timeout: 5000 })).rejects.toMatchObject({ code: 'TOO_LARGE' })
-  expect(errors.map(({ code }) => code)).toEqual(['TOO_LARGE'])
-  expect(ann.saveState).toBe('unsaved')
-  expect(ann.entities.size).toBe(300)
-  ann.history.undo()
-  ann.reconnect()
-  await ann.saved({ timeout: 5000 })
-  expect(ann.saveState).toBe('saved')
-})
-
 test('a server that lacks something is given it when it asks', async () => {
   const peer = await peerWith(true)
   const ann = open(peer.url, freshName())

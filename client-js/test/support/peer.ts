@@ -21,8 +21,9 @@ export interface Peer {
   acks: boolean
   /** Close every new connection with this code. */
   refuse: number | null
-  /** Answers of the HTTP endpoint. */
+  /** Answers of the HTTP endpoint, and the `code` of its problem. */
   postStatus: number
+  postCode: string | null
   stop(): Promise<void>
   start(): Promise<void>
 }
@@ -73,7 +74,10 @@ export const createPeer = async (options: { acks: boolean }): Promise<Peer> => {
         const room = request.url?.match(/\/api\/v1\/spaces\/([^/]+)\/update$/)?.[1]
         peer.posted.push(body.length)
         if (room && peer.postStatus === 200) Y.applyUpdate(docOf(room), body)
-        response.writeHead(peer.postStatus, { 'content-type': 'application/json' }).end('{"seq":1}')
+        const answer = peer.postStatus === 200 ? { seq: 1 } : { code: peer.postCode }
+        response
+          .writeHead(peer.postStatus, { 'content-type': 'application/json' })
+          .end(JSON.stringify(answer))
       })
     })
     const server = new WebSocketServer({
@@ -112,6 +116,7 @@ export const createPeer = async (options: { acks: boolean }): Promise<Peer> => {
     acks: options.acks,
     refuse: null,
     postStatus: 200,
+    postCode: null,
     start,
     stop: async () => {
       for (const socket of peer.sockets) socket.terminate()

@@ -20,12 +20,12 @@ export interface Server {
 const bin = process.env['THEXR_BIN']
 if (!bin && process.env['CI']) throw new Error('THEXR_BIN must name the thexr binary when CI is set')
 
-const startThexr = async (bin: string): Promise<Server> => {
+const startThexr = async (bin: string, flags: readonly string[]): Promise<Server> => {
   const data = await mkdtemp(join(tmpdir(), 'thexr-client-test-'))
   let child: ChildProcess | null = null
   let url = ''
   const start = async (listen: string) => {
-    const started = spawn(bin, ['serve', '--listen', listen, '--data', data], {
+    const started = spawn(bin, ['serve', '--listen', listen, '--data', data, ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },
     })
@@ -73,4 +73,8 @@ const startPeer = async (): Promise<Server> => {
   }
 }
 
-export const startServer = (): Promise<Server> => (bin ? startThexr(bin) : startPeer())
+export const startServer = (): Promise<Server> => (bin ? startThexr(bin, []) : startPeer())
+
+/** The real one with flags of its own; null without THEXR_BIN, because no other server has them. */
+export const startThexrWith = (...flags: string[]): Promise<Server> | null =>
+  bin ? startThexr(bin, flags) : null
