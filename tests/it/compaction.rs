@@ -8,7 +8,7 @@ use thexr_tests::plan::Op;
 use thexr_tests::rows::Rows;
 use thexr_tests::server::ADMIN_TOKEN;
 use thexr_tests::value::stroke;
-use thexr_tests::{Client, Plan, Process, Server, env_number, http};
+use thexr_tests::{Client, Plan, Process, Server, env_number, eventually, http};
 
 const SPACE: &str = "hall";
 
@@ -186,6 +186,25 @@ async fn a_dry_run_changes_nothing() {
         estimated.abs_diff(stored) < stored / 5,
         "{estimated} estimated, {stored} stored"
     );
+}
+
+/// Regression: a dry run counted as the last compaction, so an operator's dashboard kept the log from being folded.
+#[tokio::test]
+async fn dry_runs_do_not_postpone_the_automatic_compaction() {
+    let server = Server::with(|config| {
+        config.compaction.updates = 10;
+        config.compaction.min_gap = Duration::from_secs(2);
+    })
+    .await;
+    let _client = written(&server, 20).await;
+    let rows = Rows::open(&server.folder()).await;
+    eventually("a snapshot", async || {
+        let path = format!("/api/v1/admin/spaces/{SPACE}/compact?dry_run=true");
+        let status = server.admin("POST", &path, b"").await.status;
+        assert!([200, 409].contains(&status), "{status}");
+        (rows.head(SPACE).await.snap_seq > 0).then_some(())
+    })
+    .await;
 }
 
 /// Design §8: without edits since the last one there is nothing to do, and nothing is done.

@@ -110,6 +110,7 @@ pub struct Actor {
     boards: BTreeSet<String>,
     /// The caller of the compaction under way (none when it was our own idea).
     compaction: Option<Option<Reply<CompactResult>>>,
+    /// When the last one that was no dry run began: what the policy counts from.
     last_compaction: Instant,
     idle_since: Instant,
     opened: Instant,

@@ -8,6 +8,7 @@ use crate::space::saver::{After, Item};
 use crate::space::{Reply, Trouble, compactor};
 use crate::store::{Appended, MemberRow, SpaceKey, SpaceRow, Store};
 use std::sync::Arc;
+use std::time::Duration;
 use thexr_schema::api::CompactResult;
 use thexr_schema::ids::Seq;
 use tokio::time::Instant;
@@ -20,8 +21,8 @@ pub(super) enum Done {
     Built(Result<Box<SpaceDoc>, Trouble>),
     /// A batch is in the database, or not.
     Saved(Result<Appended, crate::store::StoreError>),
-    /// A compaction ended.
-    Compacted(Result<compactor::Compacted, Trouble>),
+    /// A compaction ended after so much work.
+    Compacted(Result<compactor::Compacted, Trouble>, Duration),
 }
 
 async fn read(store: &Store, key: SpaceKey) -> Result<(SpaceRow, Arc<Stored>, Vec<MemberRow>), Trouble> {
@@ -92,8 +93,10 @@ impl Actor {
                 }
                 Some(Exit::Storage(trouble))
             }
-            Done::Compacted(result) => {
-                self.compacted(result, now);
+            Done::Compacted(result, took) => {
+                self.compacted(result, took);
+                // A dry run was in the way of it, and the next one may be waiting already.
+                self.compact_if_due(now);
                 None
             }
         }
@@ -184,8 +187,8 @@ impl Actor {
         self.compaction = Some(reply);
         if !dry_run {
             self.sweep(now);
+            self.last_compaction = now;
         }
-        self.last_compaction = now;
         let (store, key, turn) = (
             self.context.store.clone(),
             self.row.key,
@@ -193,12 +196,13 @@ impl Actor {
         );
         self.jobs.spawn(async move {
             let _turn = turn.acquire_owned().await;
-            Done::Compacted(compactor::run(&store, key, dry_run).await)
+            let started = Instant::now();
+            let result = compactor::run(&store, key, dry_run).await;
+            Done::Compacted(result, started.elapsed())
         });
     }
 
-    fn compacted(&mut self, result: Result<compactor::Compacted, Trouble>, now: Instant) {
-        let took = now.duration_since(self.last_compaction);
+    fn compacted(&mut self, result: Result<compactor::Compacted, Trouble>, took: Duration) {
         let reply = self.compaction.take().flatten();
         let metrics = &self.context.metrics;
         match &result {

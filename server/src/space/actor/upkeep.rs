@@ -9,6 +9,18 @@ impl Actor {
     pub(super) fn housekeeping(&mut self, now: Instant) -> Option<Exit> {
         self.look_after_cursors(now);
         self.expire_members(now);
+        self.compact_if_due(now);
+        // A member that is away is still owed its leave.
+        let nobody = self.people.len() == 0 && self.roster.as_ref().is_some_and(|roster| roster.len() == 0);
+        let quiet = nobody && self.fanout.len() == 0 && self.saver.is_idle() && self.jobs.is_empty();
+        if quiet && self.doc.is_some() && now.duration_since(self.idle_since) >= self.context.idle {
+            return (self.retire)().then_some(Exit::Idle);
+        }
+        None
+    }
+
+    /// Starts a compaction of our own when the policy asks for one.
+    pub(super) fn compact_if_due(&mut self, now: Instant) {
         let policy = &self.context.compaction;
         let since = now.duration_since(self.last_compaction);
         // Joins and leaves are read over when a space is opened: many of them are a long log too.
@@ -22,13 +34,6 @@ impl Actor {
         if due && self.compaction.is_none() && self.doc.is_some() {
             self.compact(false, None, now);
         }
-        // A member that is away is still owed its leave.
-        let nobody = self.people.len() == 0 && self.roster.as_ref().is_some_and(|roster| roster.len() == 0);
-        let quiet = nobody && self.fanout.len() == 0 && self.saver.is_idle() && self.jobs.is_empty();
-        if quiet && self.doc.is_some() && now.duration_since(self.idle_since) >= self.context.idle {
-            return (self.retire)().then_some(Exit::Idle);
-        }
-        None
     }
 
     /// After the end of the loop: what the saver holds is made durable, acknowledged and relayed.
