@@ -130,11 +130,11 @@ pub struct CompactResult {
     pub log_bytes_after: u64,
     /// Bytes of the newest snapshot before; 0 when there was none.
     pub snapshot_bytes_before: u64,
-    /// Bytes of the new snapshot.
+    /// Bytes of the newest snapshot after; as before when there was nothing to compact.
     pub snapshot_bytes_after: u64,
     /// How long it took.
     pub duration_ms: u64,
-    /// Canonical content hash of the snapshot, hex.
+    /// Canonical content hash of the snapshot, hex; empty when there is none.
     pub hash: String,
     /// True when nothing was changed.
     pub dry_run: bool,

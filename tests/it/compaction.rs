@@ -212,15 +212,35 @@ async fn dry_runs_do_not_postpone_the_automatic_compaction() {
 async fn compacting_twice_in_a_row_changes_nothing_the_second_time() {
     let server = Server::start().await;
     let _client = written(&server, 20).await;
-    server.compact(SPACE, false).await;
+    let first = server.compact(SPACE, false).await;
     let rows = Rows::open(&server.folder()).await;
     let (head, history) = (rows.head(SPACE).await, rows.whole_history(SPACE).await);
-    let again = server.compact(SPACE, false).await;
-    assert_eq!(again.rows_before, 0);
+    for dry_run in [true, false] {
+        let again = server.compact(SPACE, dry_run).await;
+        assert_eq!((again.rows_before, again.rows_after), (0, 0));
+        assert_eq!((&again.hash, again.covered_seq), (&first.hash, first.covered_seq));
+        assert_eq!(
+            (again.snapshot_bytes_before, again.snapshot_bytes_after),
+            (first.snapshot_bytes_after, first.snapshot_bytes_after)
+        );
+    }
     assert_eq!(
         (rows.head(SPACE).await, rows.whole_history(SPACE).await),
         (head, history)
     );
+}
+
+/// Regression: the snapshot that was built and thrown away was reported as written.
+#[tokio::test]
+async fn a_space_that_nobody_edited_gets_no_snapshot() {
+    let server = Server::start().await;
+    Client::connect(server.addr(), SPACE).await.saved().await;
+    let result = server.compact(SPACE, false).await;
+    assert_eq!(
+        (result.snapshot_bytes_before, result.snapshot_bytes_after),
+        (0, 0)
+    );
+    assert!(result.hash.is_empty() && result.summary.starts_with("Nothing to compact"));
 }
 
 /// Design §8: by the length of the log.

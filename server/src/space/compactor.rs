@@ -40,7 +40,10 @@ pub async fn run(store: &Store, key: SpaceKey, dry_run: bool) -> Result<Compacte
     let started = Instant::now();
     let (row, stored) = load::read(store, key).await?;
     let before = store.usage(key).await?.snapshot_bytes;
-    let (rows, covered) = (stored.edits.len() as u64, stored.edits.is_empty());
+    if stored.edits.is_empty() {
+        return Ok(nothing(&row, &stored, before, dry_run, started));
+    }
+    let rows = stored.edits.len() as u64;
     let build = tokio::task::spawn_blocking(move || build_and_verify(&stored));
     let verified = build
         .await
@@ -64,7 +67,7 @@ pub async fn run(store: &Store, key: SpaceKey, dry_run: bool) -> Result<Compacte
         summary: String::new(),
     };
     let raw_len = verified.raw_len;
-    if !dry_run && !covered {
+    if !dry_run {
         let note = serde_json::json!({
             "covered_seq": row.seq, "rows": rows, "log_bytes": row.log_bytes, "snapshot_bytes": after, "hash": hash,
         });
@@ -76,13 +79,47 @@ pub async fn run(store: &Store, key: SpaceKey, dry_run: bool) -> Result<Compacte
         let now = store.load_counts(key).await?;
         (result.rows_after, result.log_bytes_after) = (now.0.cast_unsigned(), now.1.cast_unsigned());
     }
-    result.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    result.duration_ms = millis(started);
     result.summary = summary(&result);
     Ok(Compacted {
         result,
         event,
         raw_len,
     })
+}
+
+/// Without edits since the last snapshot there is nothing to build.
+fn nothing(
+    row: &SpaceRow,
+    stored: &Stored,
+    snapshot_bytes: i64,
+    dry_run: bool,
+    started: Instant,
+) -> Compacted {
+    let mut result = CompactResult {
+        space: row.slug.to_string(),
+        covered_seq: row.snap_seq.0,
+        rows_before: 0,
+        rows_after: 0,
+        log_bytes_before: row.log_bytes.cast_unsigned(),
+        log_bytes_after: row.log_bytes.cast_unsigned(),
+        snapshot_bytes_before: snapshot_bytes.cast_unsigned(),
+        snapshot_bytes_after: snapshot_bytes.cast_unsigned(),
+        duration_ms: millis(started),
+        hash: hex(&stored.hash),
+        dry_run,
+        summary: String::new(),
+    };
+    result.summary = summary(&result);
+    Compacted {
+        result,
+        event: None,
+        raw_len: 0,
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn swap(

@@ -15,6 +15,8 @@ pub struct Stored {
     pub encoding: Encoding,
     /// The snapshot's update, if there is one.
     pub snapshot: Option<Bytes>,
+    /// The content hash that was stored with it; empty without one.
+    pub hash: Vec<u8>,
     /// The updates after it.
     pub edits: Vec<Bytes>,
     answer: OnceLock<Option<Bytes>>,
@@ -38,6 +40,9 @@ impl Stored {
 /// Reads and unpacks what a space needs; off the runtime's own threads where it is heavy.
 pub async fn read(store: &Store, key: SpaceKey) -> Result<(crate::store::SpaceRow, Arc<Stored>), Trouble> {
     let Loaded { row, snapshot, edits } = store.load(key).await?;
+    let hash = snapshot
+        .as_ref()
+        .map_or_else(Vec::new, |snapshot| snapshot.hash.clone());
     let edits = edits.into_iter().map(|e| e.payload).collect();
     let unpacked = tokio::task::spawn_blocking(move || snapshot.as_ref().map(unpack).transpose()).await;
     let snapshot = unpacked.map_err(|e| Trouble::Damaged(format!("unpacking: {e}")))??;
@@ -48,6 +53,7 @@ pub async fn read(store: &Store, key: SpaceKey) -> Result<(crate::store::SpaceRo
         Arc::new(Stored {
             encoding,
             snapshot,
+            hash,
             edits,
             answer: OnceLock::new(),
         }),

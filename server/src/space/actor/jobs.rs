@@ -208,8 +208,13 @@ impl Actor {
         match &result {
             Ok(done) if done.result.dry_run => metrics.compaction("dry_run", took),
             Ok(done) => {
-                metrics.compaction(if done.event.is_some() { "done" } else { "empty" }, took);
-                tracing::info!(space.id = %self.row.slug, summary = %done.result.summary, "compacted");
+                if done.event.is_some() {
+                    metrics.compaction("done", took);
+                    tracing::info!(space.id = %self.row.slug, summary = %done.result.summary, "compacted");
+                } else {
+                    metrics.compaction("empty", took);
+                    tracing::debug!(space.id = %self.row.slug, "nothing to compact");
+                }
                 self.row.log_rows = done.result.rows_after.cast_signed();
                 self.row.log_bytes = done.result.log_bytes_after.cast_signed();
                 self.seq = self.seq.max(done.event.unwrap_or(self.seq));
