@@ -9,6 +9,8 @@ mod connections;
 mod convergence;
 #[path = "it/cuts.rs"]
 mod cuts;
+#[path = "it/damage.rs"]
+mod damage;
 #[path = "it/differential.rs"]
 mod differential;
 #[path = "it/handshake.rs"]

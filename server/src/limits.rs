@@ -179,6 +179,9 @@ pub const RESTART_WINDOW: Duration = Duration::from_secs(5);
 /// How long joins are refused after the budget is spent; doubles up to a minute.
 pub const RESTART_REFUSAL: Duration = Duration::from_secs(2);
 
+/// How long a space whose stored data is damaged is refused without looking at it again.
+pub const DAMAGED_REFUSAL: Duration = Duration::from_secs(30);
+
 /// How long a space may take to save what it has applied when the server stops.
 pub const SHUTDOWN_SAVE: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.

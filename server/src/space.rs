@@ -133,9 +133,9 @@ impl From<crate::store::StoreError> for Trouble {
 pub type Reply<T> = oneshot::Sender<Result<T, Trouble>>;
 
 /// A read of the document with the seq it shows, run by the actor once all that was applied is durable, so that
-/// nobody is shown what could still be lost. Must be quick: whole-document reads clone what they need and work
-/// elsewhere.
-pub type Read = Box<dyn FnOnce(&mut SpaceDoc, Seq) + Send>;
+/// nobody is shown what could still be lost; or told why not. Must be quick: whole-document reads clone what they
+/// need and work elsewhere.
+pub type Read = Box<dyn FnOnce(Result<(&mut SpaceDoc, Seq), Trouble>) + Send>;
 
 /// A connection of `/sync` that wants to follow the space.
 #[derive(Clone)]
@@ -189,6 +189,21 @@ pub struct MemberInfo {
     pub joined_at: i64,
     /// JSON.
     pub state: Arc<str>,
+}
+
+impl Control {
+    /// Answers what will not be done.
+    fn refuse(self, trouble: Trouble) {
+        match self {
+            Self::Join(_, reply) => drop(reply.send(Err(trouble))),
+            Self::Read(read) => read(Err(trouble)),
+            Self::Edit(_, reply) | Self::Import(_, reply) | Self::Kick(_, reply) => {
+                drop(reply.send(Err(trouble)));
+            }
+            Self::Compact(_, reply) => drop(reply.send(Err(trouble))),
+            Self::Leave(_) | Self::Stats(_) | Self::Members(_) | Self::Stop(_) => {}
+        }
+    }
 }
 
 /// A space's own numbers.
@@ -303,12 +318,12 @@ impl SpaceHandle {
         f: impl FnOnce(&mut SpaceDoc) -> T + Send + 'static,
     ) -> Result<(T, Seq), Trouble> {
         let (reply, answer) = oneshot::channel();
-        let read: Read = Box::new(move |doc, seq| drop(reply.send((f(doc), seq))));
+        let read: Read = Box::new(move |doc| drop(reply.send(doc.map(|(doc, seq)| (f(doc), seq)))));
         self.control
             .send(Control::Read(read))
             .await
             .map_err(|_| Trouble::Restarting)?;
-        answer.await.map_err(|_| Trouble::Restarting)
+        answer.await.map_err(|_| Trouble::Restarting)?
     }
 
     /// Edits as the server; returns once durable.

@@ -30,6 +30,13 @@ struct Entry {
     generation: u64,
     handle: Option<SpaceHandle>,
     budget: Budget,
+    damage: Option<Damage>,
+}
+
+/// What was found wrong with a space's rows. Looking again reads them all, so that is not done at every request.
+struct Damage {
+    what: String,
+    refused_until: Instant,
 }
 
 /// How often a space may fall over before it is left alone for a while.
@@ -144,6 +151,9 @@ impl Spaces {
     /// Deletes a space: its sockets are closed for good, then its rows go.
     pub async fn delete(&self, id: &SpaceId) -> Result<(), Trouble> {
         let row = self.store().space(id).await?.ok_or(Trouble::Gone)?;
+        if let Some(entry) = self.running().get_mut(id) {
+            self.forget_damage(entry);
+        }
         // Rows first: an actor that restarts in between finds no space, and one that still saves is told so.
         self.store().delete(row.key).await?;
         if let Some(handle) = self.loaded(id) {
@@ -160,10 +170,15 @@ impl Spaces {
         if let Some(handle) = entry.handle.as_ref().filter(|handle| !handle.is_closed()) {
             return Ok(handle.clone());
         }
+        let damage = entry.damage.as_ref();
+        if let Some(damage) = damage.filter(|damage| Instant::now() < damage.refused_until) {
+            return Err(Trouble::Damaged(damage.what.clone()));
+        }
         if entry.budget.refuses(Instant::now()) {
             self.0.context.metrics.limit("restarts");
             return Err(Trouble::Busy);
         }
+        self.forget_damage(entry);
         let generation = self.0.generations.fetch_add(1, Ordering::Relaxed) + 1;
         entry.generation = generation;
         let retire = {
@@ -203,6 +218,13 @@ impl Spaces {
         ours
     }
 
+    /// It is looked at again, or gone.
+    fn forget_damage(&self, entry: &mut Entry) {
+        if entry.damage.take().is_some() {
+            self.0.context.metrics.quarantined_spaces.dec();
+        }
+    }
+
     fn ended(&self, id: &SpaceId, generation: u64, exit: &Exit) {
         let mut running = self.running();
         let Some(entry) = running.get_mut(id).filter(|entry| entry.generation == generation) else {
@@ -210,10 +232,18 @@ impl Spaces {
         };
         entry.handle = None;
         match exit {
+            // The entry stays: it remembers what was found.
+            Exit::Storage(Trouble::Damaged(what)) => {
+                self.0.context.metrics.quarantined_spaces.inc();
+                entry.damage = Some(Damage {
+                    what: what.clone(),
+                    refused_until: Instant::now() + limits::DAMAGED_REFUSAL,
+                });
+            }
             Exit::Stopped | Exit::Idle | Exit::Storage(_) => {
                 running.remove(id);
             }
-            // The entry stays: it remembers how often this happened.
+            // This one too: it remembers how often this happened.
             Exit::Broken(..) => entry.budget.crashed(Instant::now()),
         }
     }

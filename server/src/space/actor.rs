@@ -214,7 +214,7 @@ impl Actor {
                 close::STORAGE
             }
         };
-        match exit {
+        match &exit {
             Exit::Stopped => {
                 self.suspend_everybody(Instant::now());
                 self.drain().await;
@@ -228,7 +228,8 @@ impl Actor {
                 self.suspend_everybody(Instant::now());
                 self.drain().await;
             }
-            Exit::Idle | Exit::Storage(_) => {}
+            Exit::Storage(trouble) => self.refuse(&mut mail, trouble),
+            Exit::Idle => {}
         }
         self.fanout.close_all(close);
         self.people.close_all(close);

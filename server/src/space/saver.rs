@@ -131,6 +131,13 @@ impl Saver {
         self.gathering.items = left;
     }
 
+    /// What waited for commits that will not be.
+    pub fn give_up(&mut self) -> Vec<After> {
+        let mut after = self.saved().after;
+        after.append(&mut std::mem::take(&mut self.gathering).after);
+        after
+    }
+
     /// False when so much is unsaved that no more may be applied: the sockets stop reading.
     pub fn has_room(&self) -> bool {
         self.gathering.bytes + self.saving.as_ref().map_or(0, |b| b.bytes) < limits::UNSAVED_BYTES_MAX

@@ -168,7 +168,7 @@ impl Actor {
     pub(super) fn answer_reads(&mut self) {
         if let Some(doc) = self.doc.as_mut().filter(|_| self.saver.is_idle()) {
             for read in std::mem::take(&mut self.reads) {
-                read(doc, self.seq);
+                read(Ok((doc, self.seq)));
             }
         }
     }

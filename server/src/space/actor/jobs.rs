@@ -1,7 +1,7 @@
 //! Work the actor starts and hears back from: opening, saving, compacting. A job owns what it needs, so a panic in
 //! one is an answer, not a loss.
 
-use super::{Actor, Exit};
+use super::{Actor, Exit, Mail};
 use crate::space::doc::SpaceDoc;
 use crate::space::load::{self, Stored};
 use crate::space::saver::{After, Item};
@@ -86,11 +86,6 @@ impl Actor {
                 self.context
                     .metrics
                     .db_error(if trouble == Trouble::Full { "full" } else { "other" });
-                for after in self.saver.saved().after {
-                    if let After::Done(reply) = after {
-                        let _ = reply.send(Err(trouble.clone()));
-                    }
-                }
                 Some(Exit::Storage(trouble))
             }
             Done::Compacted(result, took) => {
@@ -98,6 +93,27 @@ impl Actor {
                 // A dry run was in the way of it, and the next one may be waiting already.
                 self.compact_if_due(now);
                 None
+            }
+        }
+    }
+
+    /// Tells everybody who waits for this space that it will not be; who had a commit coming was told nothing yet.
+    pub(super) fn refuse(&mut self, mail: &mut Mail, trouble: &Trouble) {
+        mail.control.close();
+        let held = std::mem::take(&mut self.held_control);
+        let unread = std::iter::from_fn(|| mail.control.try_recv().ok());
+        for control in held.into_iter().chain(unread) {
+            control.refuse(trouble.clone());
+        }
+        for read in std::mem::take(&mut self.reads) {
+            read(Err(trouble.clone()));
+        }
+        if let Some(reply) = self.compaction.take().flatten() {
+            let _ = reply.send(Err(trouble.clone()));
+        }
+        for after in self.saver.give_up() {
+            if let After::Done(reply) = after {
+                let _ = reply.send(Err(trouble.clone()));
             }
         }
     }
