@@ -25,13 +25,16 @@ pub const SEGMENT_BYTES_MAX: usize = 1 << 20;
 
 /// Updates one space may have applied but not saved: beyond it the space stops reading from its sockets.
 pub const UNSAVED_BYTES_MAX: usize = 4 << 20;
+/// Acknowledgements and answers that may wait for a commit, all of one space: beyond it the space stops reading too.
+/// A question for an ack costs its sender nothing, and a commit may hang.
+pub const UNSAVED_WAITERS_MAX: usize = 16_384;
 /// Events of one space in one append.
 pub const APPEND_EVENTS_MAX: usize = 512;
 /// Messages waiting for a space, all connections together; full = the sockets stop reading.
 pub const INBOX_LEN: usize = 256;
 /// Bytes of the messages waiting for a space, in KiB; full = the sockets stop reading. Above one largest message.
 pub const INBOX_KIB: u32 = 24 << 10;
-/// Control messages (join, leave, reads) waiting for a space.
+/// Control messages (join, leave, reads) waiting for a space; as many again are held while it is being opened.
 pub const CONTROL_LEN: usize = 256;
 /// Bytes a connection may have waiting to be written; full = closed with 4508, and the client resyncs.
 pub const OUTBOX_BYTES_MAX: usize = 8 << 20;

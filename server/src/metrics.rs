@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 type Label = Cow<'static, str>;
@@ -41,7 +42,7 @@ pub struct Metrics {
     /// Spaces that refuse to open because their rows are damaged.
     pub quarantined_spaces: Gauge,
     /// Edits not yet covered by a snapshot, payload bytes, over the loaded spaces.
-    pub log_backlog_bytes: Gauge,
+    log_backlog_bytes: Gauge,
     /// 1 while the last write failed for want of disk.
     pub read_only: Gauge,
     /// TICK frames handed to presence connections.
@@ -183,10 +184,34 @@ impl Default for Metrics {
     }
 }
 
+/// One space's part of `log_backlog_bytes`; gone with it, however it ends.
+pub struct Backlog {
+    metrics: Arc<Metrics>,
+    bytes: i64,
+}
+
+impl Backlog {
+    /// Of a space that is not open yet.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, bytes: 0 }
+    }
+
+    /// The log of the space has this many bytes now.
+    pub fn is(&mut self, bytes: i64) {
+        self.metrics.log_backlog_bytes.inc_by(bytes - self.bytes);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        self.is(0);
+    }
+}
+
 impl Metrics {
     /// The text of `/metrics`.
     pub fn text(&self) -> String {
-        self.process();
         let mut out = String::new();
         // Writing to a string cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut out, &self.registry);
@@ -289,6 +314,11 @@ impl Metrics {
     /// A space was opened.
     pub fn loaded(&self, took: Duration, doc_bytes: usize) {
         self.load.observe(took.as_secs_f64());
+        self.doc_bytes.observe(doc_bytes as f64);
+    }
+
+    /// A snapshot of this size before compression took the place of the log.
+    pub fn compacted(&self, doc_bytes: usize) {
         self.doc_bytes.observe(doc_bytes as f64);
     }
 

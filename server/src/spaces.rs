@@ -196,7 +196,10 @@ impl Spaces {
         metrics.spaces_loaded.inc();
         self.0.tracker.spawn(async move {
             let end = futures_util::FutureExt::catch_unwind(AssertUnwindSafe(life)).await;
-            let exit = end.unwrap_or_else(|_| Exit::Broken(None, "the space panicked".into()));
+            let exit = end.unwrap_or_else(|_| {
+                metrics.engine_panics.inc();
+                Exit::Broken(None, "the space panicked".into())
+            });
             metrics.spaces_loaded.dec();
             if let Some(inner) = registry.upgrade() {
                 Spaces(inner).ended(&id, generation, &exit);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use thexr_tests::{Client, Server, eventually, http};
+use thexr_tests::{Client, Server, http};
 
 const ENTITIES: &str = "/api/v1/spaces/hall/entities";
 
@@ -77,10 +77,6 @@ async fn a_damaged_space_says_so_and_its_neighbour_works() {
 async fn a_socket_of_a_damaged_space_is_closed_with_4507() {
     let server = damaged().await;
     let mut client = Client::new("hall");
-    eventually("4507", async || {
-        let _ = client.try_online(server.addr()).await;
-        let closed = client.state().closed.clone();
-        closed.filter(|close| close.code == 4507)
-    })
-    .await;
+    client.try_online(server.addr()).await.expect("the upgrade");
+    assert_eq!(client.closed().await.code, 4507);
 }

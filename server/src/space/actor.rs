@@ -22,7 +22,7 @@ use super::saver::Saver;
 use super::{ConnId, Control, Delivery, Join, Read, Reply, SpaceHandle, Stats, Trouble};
 use crate::config::CompactionConfig;
 use crate::limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Backlog, Metrics};
 use crate::store::{SpaceRow, Store};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -96,6 +96,8 @@ pub struct Actor {
     /// What presence connections said before the roster was there.
     held_people: Vec<(ConnId, FromMember)>,
     saver: Saver,
+    /// What `row.log_bytes` is told to.
+    backlog: Backlog,
     /// When the batch that gathers may be handed over.
     save_at: Instant,
     jobs: JoinSet<jobs::Done>,
@@ -160,6 +162,7 @@ impl Actor {
         let now = Instant::now();
         let actor = Self {
             seq: row.seq,
+            backlog: Backlog::new(context.metrics.clone()),
             context,
             row,
             doc: None,

@@ -140,7 +140,10 @@ impl Saver {
 
     /// False when so much is unsaved that no more may be applied: the sockets stop reading.
     pub fn has_room(&self) -> bool {
-        self.gathering.bytes + self.saving.as_ref().map_or(0, |b| b.bytes) < limits::UNSAVED_BYTES_MAX
+        let saving = self.saving.as_ref();
+        let bytes = self.gathering.bytes + saving.map_or(0, |batch| batch.bytes);
+        let waiters = self.gathering.after.len() + saving.map_or(0, |batch| batch.after.len());
+        bytes < limits::UNSAVED_BYTES_MAX && waiters < limits::UNSAVED_WAITERS_MAX
     }
 
     /// True when everything applied is durable.
@@ -199,6 +202,25 @@ mod tests {
         assert!(!saver.has_room());
         saver.take();
         assert!(!saver.has_room(), "on its way is not saved");
+        saver.saved();
+        assert!(saver.has_room());
+    }
+
+    /// Regression: while a commit hung, questions for acks filled the memory.
+    #[test]
+    fn there_is_room_until_too_many_wait() {
+        let mut saver = Saver::default();
+        saver.push(None, Bytes::from_static(b"a"), Instant::now());
+        saver.take();
+        saver.push(None, Bytes::from_static(b"b"), Instant::now());
+        for n in 0..limits::UNSAVED_WAITERS_MAX {
+            assert!(saver.has_room(), "{n}");
+            assert!(saver.wait(ack(1)).is_none());
+        }
+        assert!(!saver.has_room());
+        saver.saved();
+        saver.take();
+        assert!(!saver.has_room(), "they wait for the second batch");
         saver.saved();
         assert!(saver.has_room());
     }

@@ -16,6 +16,16 @@ use tokio::time::Instant;
 /// Acks of one connection that may wait for its resync; a client asks a handful of times before it gives up.
 const HELD_ACKS_MAX: usize = 64;
 
+/// What became of an update.
+enum Merged {
+    /// It is in the document, or was already.
+    Taken,
+    /// The document has no room for it.
+    Full,
+    /// Nothing was kept; after `Broken` the document must not be used any more.
+    Refused(Refused),
+}
+
 impl Actor {
     pub(super) fn deliveries(&mut self, deliveries: Vec<Delivery>, now: Instant) -> Option<Exit> {
         for delivery in deliveries {
@@ -67,42 +77,48 @@ impl Actor {
     }
 
     fn apply(&mut self, from: ConnId, update: &CheckedUpdate, keep: Keep, at: Instant) -> Option<Exit> {
-        let doc = self.doc.as_mut()?;
-        if update.inserts() && !doc.fits(update.bytes().len(), self.context.doc_bytes_max) {
-            self.context.metrics.limit("doc_bytes");
-            self.fanout.close(from, close::TOO_LARGE);
-            return None;
-        }
-        match catch_unwind(AssertUnwindSafe(|| doc.apply(update, keep))) {
-            Ok(Ok(Some(kept))) => {
-                self.context.metrics.update("applied");
-                self.saver.push(Some(from), kept, at);
-            }
-            Ok(Ok(None)) => self.context.metrics.update("known"),
-            Ok(Err(Refused::Gap)) => {
-                self.context.metrics.update("gap");
+        match self.merge(Some(from), update, keep, at) {
+            Merged::Taken => {}
+            Merged::Full => self.fanout.close(from, close::TOO_LARGE),
+            Merged::Refused(Refused::Gap) => {
                 if self.fanout.gap(from) {
                     self.greet(from);
                 }
             }
-            Ok(Err(Refused::Reused)) => {
-                self.context.metrics.update("refused");
-                self.fanout.close(from, close::CLIENT_ID_REUSED);
-            }
-            Ok(Err(Refused::Misplaced)) => {
-                self.context.metrics.update("refused");
-                self.fanout.close(from, close::BAD_MESSAGE);
-            }
-            Ok(Err(Refused::Broken(why))) => return Some(Exit::Broken(Some(from), why)),
-            Err(_) => {
-                self.context.metrics.engine_panics.inc();
-                return Some(Exit::Broken(
-                    Some(from),
-                    "the engine panicked on an update".into(),
-                ));
-            }
+            Merged::Refused(Refused::Reused) => self.fanout.close(from, close::CLIENT_ID_REUSED),
+            Merged::Refused(Refused::Misplaced) => self.fanout.close(from, close::BAD_MESSAGE),
+            Merged::Refused(Refused::Broken(why)) => return Some(Exit::Broken(Some(from), why)),
         }
         None
+    }
+
+    /// Applies an update, counts what came of it, and hands what was new to the saver.
+    fn merge(&mut self, from: Option<ConnId>, update: &CheckedUpdate, keep: Keep, at: Instant) -> Merged {
+        let metrics = &self.context.metrics;
+        let doc = self
+            .doc
+            .as_mut()
+            .expect("nothing is applied before the document is there");
+        if update.inserts() && !doc.fits(update.bytes().len(), self.context.doc_bytes_max) {
+            metrics.limit("doc_bytes");
+            return Merged::Full;
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| doc.apply(update, keep))).unwrap_or_else(|_| {
+            metrics.engine_panics.inc();
+            Err(Refused::Broken("the engine panicked on an update".into()))
+        });
+        metrics.update(match &done {
+            Ok(Some(_)) => "applied",
+            Ok(None) => "known",
+            Err(Refused::Gap) => "gap",
+            Err(Refused::Reused | Refused::Misplaced | Refused::Broken(_)) => "refused",
+        });
+        match done {
+            Ok(Some(kept)) => self.saver.push(from, kept, at),
+            Ok(None) => {}
+            Err(refused) => return Merged::Refused(refused),
+        }
+        Merged::Taken
     }
 
     /// Echoes a 102 once everything before it is durable; after a refused update not before the resync.
@@ -188,40 +204,37 @@ impl Actor {
                 let _ = reply.send(Err(trouble));
                 return None;
             }
-            Err(_) => return Some(Exit::Broken(None, "the engine panicked on an edit".into())),
+            Err(_) => {
+                self.context.metrics.engine_panics.inc();
+                return Some(Exit::Broken(None, "the engine panicked on an edit".into()));
+            }
         }
-        if let Some(now) = self.saver.wait(After::Done(reply)) {
-            self.do_after(now, None);
-        }
+        self.done(reply);
         None
     }
 
     pub(super) fn import(&mut self, update: &CheckedUpdate, reply: Reply<Seq>, now: Instant) -> Option<Exit> {
-        let doc = self.doc.as_mut()?;
         self.idle_since = now;
-        if update.inserts() && !doc.fits(update.bytes().len(), self.context.doc_bytes_max) {
-            self.context.metrics.limit("doc_bytes");
-            let _ = reply.send(Err(Trouble::TooLarge(
-                "the document would grow over its largest size",
-            )));
-            return None;
-        }
-        match catch_unwind(AssertUnwindSafe(|| doc.apply(update, Keep::Effect))) {
-            Ok(Ok(Some(kept))) => self.saver.push(None, kept, now),
-            Ok(Ok(None)) => {}
-            Ok(Err(Refused::Broken(why))) => {
-                let _ = reply.send(Err(Trouble::Refused(Refused::Broken(why.clone()))));
-                return Some(Exit::Broken(None, why));
+        match self.merge(None, update, Keep::Effect, now) {
+            Merged::Taken => self.done(reply),
+            Merged::Full => {
+                let trouble = Trouble::TooLarge("the document would grow over its largest size");
+                let _ = reply.send(Err(trouble));
             }
-            Ok(Err(refused)) => {
-                let _ = reply.send(Err(Trouble::Refused(refused)));
-                return None;
+            Merged::Refused(refused) => {
+                let _ = reply.send(Err(Trouble::Refused(refused.clone())));
+                if let Refused::Broken(why) = refused {
+                    return Some(Exit::Broken(None, why));
+                }
             }
-            Err(_) => return Some(Exit::Broken(None, "the engine panicked on an import".into())),
         }
+        None
+    }
+
+    /// Answers an edit made over HTTP once everything up to it is durable.
+    fn done(&mut self, reply: Reply<Seq>) {
         if let Some(now) = self.saver.wait(After::Done(reply)) {
             self.do_after(now, None);
         }
-        None
     }
 }

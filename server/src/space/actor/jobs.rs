@@ -58,15 +58,20 @@ impl Actor {
             Done::Read(Ok((row, stored, members))) => {
                 self.row = row;
                 self.seq = self.row.seq;
+                self.backlog.is(self.row.log_bytes);
                 self.stored = Some(stored.clone());
                 self.restore_roster(members, now);
                 self.answer_steps();
                 // 32 bits: stock clients draw such ids, and so every codec on the way has seen one.
                 let client = u64::from(rand::random::<u32>());
+                let metrics = self.context.metrics.clone();
                 self.jobs.spawn(async move {
                     let built =
                         tokio::task::spawn_blocking(move || load::build(client, &stored).map(Box::new)).await;
-                    Done::Built(built.unwrap_or_else(|e| Err(Trouble::Damaged(e.to_string()))))
+                    Done::Built(built.unwrap_or_else(|panic| {
+                        metrics.engine_panics.inc();
+                        Err(Trouble::Damaged(panic.to_string()))
+                    }))
                 });
                 None
             }
@@ -161,6 +166,7 @@ impl Actor {
         }
         self.row.log_rows += updates.len() as i64;
         self.row.log_bytes += batch.bytes as i64;
+        self.backlog.is(self.row.log_bytes);
         if let Some(since) = batch.since {
             self.context.metrics.acked(now.duration_since(since));
         }
@@ -226,6 +232,7 @@ impl Actor {
             Ok(done) => {
                 if done.event.is_some() {
                     metrics.compaction("done", took);
+                    metrics.compacted(done.raw_len);
                     tracing::info!(space.id = %self.row.slug, summary = %done.result.summary, "compacted");
                 } else {
                     metrics.compaction("empty", took);
@@ -233,6 +240,7 @@ impl Actor {
                 }
                 self.row.log_rows = done.result.rows_after.cast_signed();
                 self.row.log_bytes = done.result.log_bytes_after.cast_signed();
+                self.backlog.is(self.row.log_bytes);
                 self.seq = self.seq.max(done.event.unwrap_or(self.seq));
             }
             Err(Trouble::AlreadyCompacting) => metrics.compaction("lost", took),
