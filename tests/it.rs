@@ -21,6 +21,8 @@ mod harness;
 mod hostile;
 #[path = "it/limits.rs"]
 mod limits;
+#[path = "it/metrics.rs"]
+mod metrics;
 #[path = "it/mutation.rs"]
 mod mutation;
 #[path = "it/presence.rs"]

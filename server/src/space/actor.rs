@@ -78,6 +78,7 @@ pub type Retire = Box<dyn Fn() -> bool + Send>;
 /// One space in memory.
 pub struct Actor {
     context: Context,
+    /// As the database has it; the counts of the log follow our own commits.
     row: SpaceRow,
     /// The newest committed event known here.
     seq: Seq,
@@ -85,21 +86,29 @@ pub struct Actor {
     doc: Option<SpaceDoc>,
     /// Its stored bytes while the document is being built from them.
     stored: Option<Arc<Stored>>,
+    /// The connections and what each is sent.
     fanout: Fanout,
+    /// The cursors of stock editors.
     awareness: Awareness,
+    /// What stock clients have been told of members.
     bridge: Bridge,
     /// `None` until the rows are read.
     roster: Option<Roster>,
+    /// The presence connections.
     people: People,
+    /// Where members are, and what each is told of it.
     poses: Poses,
+    /// What the ticks of poses are counted by.
     clock: TickClock,
     /// What presence connections said before the roster was there.
     held_people: Vec<(ConnId, FromMember)>,
+    /// What is applied and not yet durable.
     saver: Saver,
     /// What `row.log_bytes` is told to.
     backlog: Backlog,
     /// When the batch that gathers may be handed over.
     save_at: Instant,
+    /// Reads, builds, saves and compactions under way.
     jobs: JoinSet<jobs::Done>,
     /// SyncStep1 that wait until everything applied is durable.
     steps: Vec<(ConnId, Clocks)>,
@@ -107,6 +116,7 @@ pub struct Actor {
     reads: Vec<Read>,
     /// What came in before the document was there.
     held: VecDeque<Delivery>,
+    /// The same for what handlers asked.
     held_control: Vec<Control>,
     /// Boards that have had an entity: when it goes, so does their ink.
     boards: BTreeSet<String>,
@@ -114,8 +124,11 @@ pub struct Actor {
     compaction: Option<Option<Reply<CompactResult>>>,
     /// When the last one that was no dry run began: what the policy counts from.
     last_compaction: Instant,
+    /// When somebody last left or asked for something.
     idle_since: Instant,
+    /// When we began to open the space.
     opened: Instant,
+    /// How the registry is asked to let go of us.
     retire: Retire,
 }
 
@@ -276,13 +289,17 @@ impl Actor {
     /// False while somebody waits for what is applied to become durable: nothing more is applied until then, so the
     /// wait is one commit or two and no stream of edits makes it longer.
     fn is_settled(&self) -> bool {
-        self.doc.is_none() || (self.steps.is_empty() && self.reads.is_empty())
+        match self.doc {
+            // What cannot be done yet is held, and no more of it than the channel would.
+            None => self.held_control.len() < limits::CONTROL_LEN,
+            Some(_) => self.steps.is_empty() && self.reads.is_empty(),
+        }
     }
 
     /// False while reading on would only pile up: too much is unsaved, or a newcomer waits for what is applied to
     /// become durable (it must not be shown what could still be lost).
     fn takes_mail(&self) -> bool {
-        self.is_settled() && (self.doc.is_none() || self.saver.has_room())
+        self.doc.is_none() || self.is_settled() && self.saver.has_room()
     }
 
     fn handle(&mut self, event: Event, now: Instant) -> Option<Exit> {
