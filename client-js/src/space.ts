@@ -42,10 +42,32 @@ interface Addresses {
   origin: string
 }
 
+/** What is wrong with the arguments is said at the call, not by a dial that fails for ever. */
+const parseUrl = (url: string | URL): URL => {
+  const invalid = (message: string, cause?: unknown) =>
+    new ThexrError('INVALID', message, {
+      help: 'Give the URL of a server, such as http://localhost:4000.',
+      cause,
+    })
+  if (typeof url !== 'string' && !(url instanceof URL)) throw invalid(`the URL is ${String(url)}`)
+  let parsed: URL
+  try {
+    parsed = new URL(url, globalThis.location?.href)
+  } catch (cause) {
+    throw invalid(`"${String(url)}" is not a URL`, cause)
+  }
+  // "localhost:4000" is a URL too: its scheme is "localhost".
+  if (!/^(https?|wss?):$/.test(parsed.protocol) || !parsed.host)
+    throw invalid(`"${String(url)}" does not begin with http:, https:, ws: or wss:`)
+  return parsed
+}
+
 const addressesOf = (url: string | URL, space: string): Addresses => {
-  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(space))
-    throw new ThexrError('INVALID', `"${space}" is not a space id: 1 to 64 of a-z 0-9 _ -`)
-  const http = new URL(url, globalThis.location?.href)
+  if (typeof space !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,63}$/.test(space))
+    throw new ThexrError('INVALID', `${JSON.stringify(space)} is not a space id: 1 to 64 of a-z 0-9 _ -`, {
+      help: 'Give the id of a space as the second argument.',
+    })
+  const http = new URL(parseUrl(url))
   http.protocol = http.protocol.replace(/^ws/, 'http')
   http.search = http.hash = ''
   const base = http.href.replace(/\/$/, '')

@@ -174,6 +174,31 @@ test('without a WebSocket, or with a bad name, connect says what is wrong', () =
   expect(() => connect('http://localhost:1', 'No Such', { WebSocket: NodeSocket })).toThrow('not a space id')
 })
 
+test('what cannot be a server or a space is refused at the call', () => {
+  const bad: [unknown, unknown, string][] = [
+    ['http://localhost:1', undefined, 'not a space id'],
+    ['http://localhost:1', null, 'not a space id'],
+    ['http://localhost:1', 7, 'not a space id'],
+    ['http://localhost:1', '', 'not a space id'],
+    ['localhost:4100', 'lobby', 'does not begin with http'],
+    ['ftp://localhost', 'lobby', 'does not begin with http'],
+    ['', 'lobby', 'not a URL'],
+    ['/path', 'lobby', 'not a URL'],
+    [undefined, 'lobby', 'the URL is undefined'],
+    [null, 'lobby', 'the URL is null'],
+  ]
+  for (const [url, space, message] of bad) {
+    let thrown: unknown
+    try {
+      connect(url as string, space as string, { WebSocket: NodeSocket })
+    } catch (error) {
+      thrown = error
+    }
+    expect(thrown, `${String(url)} ${String(space)}`).toBeInstanceOf(ThexrError)
+    expect(thrown).toMatchObject({ code: 'INVALID', message: expect.stringContaining(message) })
+  }
+})
+
 test('a listener that throws is heard by the runtime, not by the space', async () => {
   const peer = await peerWith(true)
   const ann = open(peer.url, freshName())
