@@ -10,7 +10,9 @@ pub use vocabulary::*;
 use serde_json::Value;
 
 use crate::ids::{component_name_ok, is_reserved_key};
-use crate::limits::{COMPONENT_DEPTH_MAX, KEYS_PER_COMPONENT_MAX, STRING_BYTES_MAX};
+use crate::limits::{
+    COMPONENT_DEPTH_MAX, COMPONENT_JSON_BYTES_MAX, KEYS_PER_COMPONENT_MAX, STRING_BYTES_MAX,
+};
 
 /// Why a component is refused. The message is one line and says where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +24,7 @@ pub enum ComponentFault {
     #[error("{0}")]
     Limit(&'static str),
     /// The value does not fit the known component of this name.
-    #[error("{name}: {detail}")]
+    #[error("component {name}: {detail}")]
     Value {
         /// The component.
         name: String,
@@ -39,6 +41,9 @@ pub fn check_component(name: &str, value: &Value) -> Result<(), ComponentFault> 
         return Err(ComponentFault::Name);
     }
     within_limits(value, COMPONENT_DEPTH_MAX)?;
+    if value.to_string().len() > COMPONENT_JSON_BYTES_MAX {
+        return Err(ComponentFault::Limit("a component larger than 256 KiB"));
+    }
     vocabulary::check_known(name, value).map_err(|detail| ComponentFault::Value {
         name: name.to_owned(),
         detail,
@@ -162,7 +167,7 @@ mod tests {
             );
         }
         let said = check_component("text", &json!("plain")).expect_err("not an object");
-        assert_eq!(said.to_string(), "text: not an object");
+        assert_eq!(said.to_string(), "component text: not an object");
     }
 
     /// SPEC D4; corpus rows 98, 99, 102, 105.
@@ -174,6 +179,8 @@ mod tests {
         assert!(ok(&nested(16)) && !ok(&nested(17)));
         assert!(ok(&keys(128)) && !ok(&keys(129)));
         assert!(ok(&json!("x".repeat(16 * 1024))) && !ok(&json!("x".repeat(16 * 1024 + 1))));
+        let long = |bytes: usize| json!(vec!["x".repeat(1_000); bytes / 1_003]);
+        assert!(ok(&long(256 << 10)) && !ok(&long((256 << 10) + 2_000)));
         assert!(!ok(&json!({"a": {"__proto__": 1}})));
         assert_eq!(check_component("__proto__", &json!(1)), Err(ComponentFault::Name));
         assert_eq!(check_component("", &json!(1)), Err(ComponentFault::Name));

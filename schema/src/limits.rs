@@ -2,17 +2,12 @@
 //! rates, timeouts). Each line says why the number, and what is seen when it is hit.
 
 /// Largest WebSocket message, bytes. 4 MiB is 40,000 component writes, far above any gesture; larger first
-/// syncs go over HTTP. Symptom: close 1009 `too_big`.
+/// syncs go over HTTP. Symptom: close 1009 `message_too_big`.
 pub const WS_MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Largest single WebSocket frame, bytes. Symptom: close 1009.
-pub const WS_FRAME_BYTES_MAX: usize = WS_MESSAGE_BYTES_MAX;
-
-/// Largest update over HTTP, bytes: what a client with days of offline work sends. Symptom: 413 `too_large`.
+/// Largest update over HTTP, bytes: what a client with days of offline work sends. Symptom: 413
+/// `body_too_large`.
 pub const BULK_UPDATE_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Largest JSON request body, bytes: one component of the largest size. Symptom: 413 `too_large`.
-pub const JSON_BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// Deepest value inside an update. yrs recurses per level and 7,000 levels overflow its stack; 32 is twice what
 /// HTTP allows. Symptom: fault `too_deep`, close 4400.
@@ -36,7 +31,7 @@ pub const CLIENT_ID_MAX: u64 = (1 << 53) - 1;
 /// Longest string in a component written over HTTP, bytes. Symptom: 422 `invalid_component`.
 pub const STRING_BYTES_MAX: usize = 16 * 1024;
 
-/// Largest component as JSON, bytes. Symptom: 413 or 422.
+/// Largest component written over HTTP, bytes of JSON. Symptom: 422 `invalid_component`.
 pub const COMPONENT_JSON_BYTES_MAX: usize = 256 * 1024;
 
 /// Deepest JSON in a component written over HTTP. Symptom: 422 `invalid_component`.

@@ -191,8 +191,9 @@ pub const SHUTDOWN_SAVE: Duration = Duration::from_secs(10);
 pub const HTTP_HEAD_BYTES_MAX: usize = 8 << 10;
 /// A request's head must be whole within this time (slow senders get 408).
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// JSON body of a request.
-pub const HTTP_BODY_BYTES_MAX: usize = 256 << 10;
+/// JSON body of a request: an entity with a few components, one of them of the largest size. Symptom: 413
+/// `body_too_large`.
+pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
 /// What is read and thrown away of a body that is refused, bytes, so that the client gets to read why.
 pub const HTTP_DISCARD_BYTES_MAX: usize = 32 << 20;
 /// And for how long.

@@ -12,8 +12,10 @@ pub mod people;
 pub mod poses;
 pub mod roster;
 mod saver;
+mod trouble;
 
 pub use actor::{Actor, Exit};
+pub use trouble::Trouble;
 
 use bytes::Bytes;
 use doc::edit::Edit;
@@ -75,60 +77,6 @@ pub struct Delivery {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Why a space did not do what it was asked; one variant per thing a caller does differently.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
-    /// The space has stopped: ask the registry for it again.
-    #[error("the space is restarting")]
-    Restarting,
-    /// There is no such space (any more).
-    #[error("there is no such space")]
-    Gone,
-    /// No room on the disk.
-    #[error("the disk is full: reading works, writing does not")]
-    Full,
-    /// The stored data is damaged; it is kept as it is and not served.
-    #[error("stored data is damaged: {0}")]
-    Damaged(String),
-    /// The database failed.
-    #[error("the database failed: {0}")]
-    Database(String),
-    /// Too many connections, or restarting too often.
-    #[error("the space is too busy")]
-    Busy,
-    /// The update cannot be taken.
-    #[error("{0}")]
-    Refused(doc::Refused),
-    /// The entity or component is not there.
-    #[error("there is no such entity or component")]
-    Missing,
-    /// The id is taken.
-    #[error("this id is taken")]
-    Exists,
-    /// What the edit makes of a component breaks a rule.
-    #[error("{0}")]
-    Invalid(String),
-    /// The edit would take the space over a limit; the text says which.
-    #[error("{0}")]
-    TooLarge(&'static str),
-    /// A compaction is under way.
-    #[error("a compaction of this space is under way")]
-    AlreadyCompacting,
-}
-
-impl From<crate::store::StoreError> for Trouble {
-    fn from(error: crate::store::StoreError) -> Self {
-        use crate::store::StoreError as E;
-        match error {
-            E::Gone => Self::Gone,
-            E::Full => Self::Full,
-            E::Damaged(what) => Self::Damaged(what),
-            E::Exists => Self::Exists,
-            E::Db(_) => Self::Database(error.to_string()),
-        }
-    }
-}
-
 /// An answer that comes later.
 pub type Reply<T> = oneshot::Sender<Result<T, Trouble>>;
 
@@ -148,6 +96,27 @@ pub struct Join {
     pub identity: Option<Arc<roster::Identity>>,
 }
 
+/// When an edit may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Whatever the space holds.
+    Always,
+    /// What it edits is there.
+    Exists,
+    /// The newest event, applied ones that are not durable yet included, is one of these.
+    At(Vec<Seq>),
+}
+
+/// An edit that is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Durable {
+    /// Its event or a later one.
+    pub seq: Seq,
+    /// What it made of the space, without what was committed together with it: as a [`Condition`] it holds until
+    /// somebody else's edit. Too low at worst, when an event came between, and then it never holds.
+    pub state: Seq,
+}
+
 /// What the rest of the server asks of a space.
 pub enum Control {
     /// A connection that wants to follow the space.
@@ -156,10 +125,10 @@ pub enum Control {
     Leave(ConnId),
     /// Read something.
     Read(Read),
-    /// Edit as the server; answered with the seq once it is durable.
-    Edit(Edit, Reply<Seq>),
+    /// Edit as the server, if the condition holds; answered once it is durable.
+    Edit(Edit, Condition, Reply<Durable>),
     /// Merge an update that came by HTTP; answered with the seq once it is durable.
-    Import(CheckedUpdate, Reply<Seq>),
+    Import(CheckedUpdate, Reply<Durable>),
     /// Compact now.
     Compact(bool, Reply<CompactResult>),
     /// How it is.
@@ -167,7 +136,7 @@ pub enum Control {
     /// Who is there.
     Members(oneshot::Sender<Vec<MemberInfo>>),
     /// Remove a member (32 hexadecimal digits); answered with the seq of its leave.
-    Kick(String, Reply<Seq>),
+    Kick(String, Reply<Durable>),
     /// Stop, telling the sockets why.
     Stop(Close),
 }
@@ -197,7 +166,7 @@ impl Control {
         match self {
             Self::Join(_, reply) => drop(reply.send(Err(trouble))),
             Self::Read(read) => read(Err(trouble)),
-            Self::Edit(_, reply) | Self::Import(_, reply) | Self::Kick(_, reply) => {
+            Self::Edit(_, _, reply) | Self::Import(_, reply) | Self::Kick(_, reply) => {
                 drop(reply.send(Err(trouble)));
             }
             Self::Compact(_, reply) => drop(reply.send(Err(trouble))),
@@ -327,12 +296,12 @@ impl SpaceHandle {
     }
 
     /// Edits as the server; returns once durable.
-    pub async fn edit(&self, edit: Edit) -> Result<Seq, Trouble> {
-        self.ask(|reply| Control::Edit(edit, reply)).await
+    pub async fn edit(&self, edit: Edit, condition: Condition) -> Result<Durable, Trouble> {
+        self.ask(|reply| Control::Edit(edit, condition, reply)).await
     }
 
     /// Merges an update; returns once durable.
-    pub async fn import(&self, update: CheckedUpdate) -> Result<Seq, Trouble> {
+    pub async fn import(&self, update: CheckedUpdate) -> Result<Durable, Trouble> {
         self.ask(|reply| Control::Import(update, reply)).await
     }
 
@@ -362,7 +331,7 @@ impl SpaceHandle {
     }
 
     /// Removes a member; returns once its leave is durable. `Missing` when there is none of this id.
-    pub async fn kick(&self, member: String) -> Result<Seq, Trouble> {
+    pub async fn kick(&self, member: String) -> Result<Durable, Trouble> {
         self.ask(|reply| Control::Kick(member, reply)).await
     }
 

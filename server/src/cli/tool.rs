@@ -93,7 +93,7 @@ pub(super) async fn all(store: &Store) -> Result<Vec<SpaceRow>, Failure> {
 pub(super) fn trouble(what: &str, error: impl Into<Trouble>) -> Failure {
     let error = error.into();
     let code = match &error {
-        Trouble::Gone | Trouble::Missing => exit::NO_INPUT,
+        Trouble::Gone | Trouble::NoEntity | Trouble::NoComponent | Trouble::NoMember => exit::NO_INPUT,
         Trouble::Damaged(_) | Trouble::Refused(_) => exit::DATA,
         _ => exit::IO,
     };

@@ -9,6 +9,7 @@ use crate::store::SpaceRow;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use thexr_schema::api::{CompactResult, Page, SpaceStats};
 
 /// The query of a compaction.
@@ -16,8 +17,17 @@ use thexr_schema::api::{CompactResult, Page, SpaceStats};
 #[serde(deny_unknown_fields)]
 pub struct How {
     /// Builds and checks the snapshot and reports, but changes nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "switch")]
     dry_run: bool,
+}
+
+/// `?dry_run` alone means yes; who wrote it did not want a real one.
+fn switch<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    match &*String::deserialize(from)? {
+        "" | "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(Error::custom("true or false")),
+    }
 }
 
 /// `GET /api/v1/admin/spaces`

@@ -84,7 +84,7 @@ pub async fn update(
     State(app): State<App>,
     InSpace(id): InSpace,
     UpdateBytes(bytes): UpdateBytes,
-) -> Result<axum::Json<Written>, Problem> {
+) -> Result<Response, Problem> {
     // A scan of 16 MiB takes long enough to be in the way of others.
     let scan = tokio::task::spawn_blocking(move || CheckedUpdate::parse(bytes));
     let checked = scan.await.map_err(|error| Problem {
@@ -95,12 +95,16 @@ pub async fn update(
         app.metrics.update("malformed");
         Problem::new(
             Code::BadUpdate,
-            format!("The update is not one Thexr takes: {fault}."),
+            format!("This does not look like a Yjs v1 update that Thexr takes ({fault})."),
         )
     })?;
     let space = app.spaces.get(&id).await?;
-    let seq = space.import(checked).await?;
-    Ok(axum::Json(Written { id: None, seq: seq.0 }))
+    let done = space.import(checked).await?;
+    let written = Written {
+        id: None,
+        seq: done.seq.0,
+    };
+    Ok(etag::tagged(&etag::of(&space, done.state), axum::Json(written)))
 }
 
 /// The document as JSON. A large one is encoded by the space and walked here, so that its members do not wait.

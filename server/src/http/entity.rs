@@ -5,17 +5,18 @@ use super::etag;
 use super::input::{AnyJson, InComponent, InEntity, InSpace, Json, Query, entity_id, page_len};
 use super::problem::{Code, Problem};
 use crate::App;
-use crate::space::SpaceHandle;
+use crate::space::doc::SpaceDoc;
 use crate::space::doc::edit::{Edit, NewComponents};
+use crate::space::{Condition, SpaceHandle, Trouble};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use thexr_schema::api::{Entity, Page, WriteEntity, Written};
 use thexr_schema::component::{ComponentFault, check_component};
-use thexr_schema::ids::component_name_ok;
+use thexr_schema::ids::{SpaceId, component_name_ok};
 
 /// The query of a list of entities.
 #[derive(Deserialize)]
@@ -36,28 +37,28 @@ pub struct ListStrokes {
     after: Option<usize>,
 }
 
-/// Runs `read` on the document and answers with its ETag, or 304, or 404 when there is nothing to show.
+/// Runs `read` on the document and answers with its ETag, or 304, or 404 when what is asked for is not there.
 async fn reading<T: serde::Serialize + Send + 'static>(
     space: &SpaceHandle,
     headers: &HeaderMap,
-    read: impl FnOnce(&mut crate::space::doc::SpaceDoc) -> Option<T> + Send + 'static,
+    read: impl FnOnce(&mut SpaceDoc) -> Result<T, Trouble> + Send + 'static,
 ) -> Result<Response, Problem> {
     if let Some(not_modified) = etag::unchanged(space, headers).await? {
         return Ok(not_modified);
     }
     let (found, seq) = space.read(read).await?;
-    let found = found.ok_or(crate::space::Trouble::Missing)?;
-    Ok(etag::tagged(&etag::of(space, seq), axum::Json(found)))
+    Ok(etag::tagged(&etag::of(space, seq), axum::Json(found?)))
 }
 
-/// Makes the edit and answers with the event that holds it.
-async fn writing(
-    app: &App,
-    space: &thexr_schema::ids::SpaceId,
-    edit: Edit,
-) -> Result<axum::Json<Written>, Problem> {
-    let seq = app.spaces.get(space).await?.edit(edit).await?;
-    Ok(axum::Json(Written { id: None, seq: seq.0 }))
+/// Makes the edit, if If-Match allows it, and answers with the event that holds it.
+async fn writing(app: &App, space: &SpaceId, headers: &HeaderMap, edit: Edit) -> Result<Response, Problem> {
+    let space = app.spaces.get(space).await?;
+    let done = space.edit(edit, etag::condition(&space, headers)).await?;
+    let written = Written {
+        id: None,
+        seq: done.seq.0,
+    };
+    Ok(etag::tagged(&etag::of(&space, done.state), axum::Json(written)))
 }
 
 /// `GET …/entities`
@@ -85,7 +86,7 @@ pub async fn list(
             id,
             components: components.into_iter().collect(),
         });
-        Some(Page {
+        Ok(Page {
             items: items.collect(),
             next,
         })
@@ -98,7 +99,7 @@ pub async fn create(
     State(app): State<App>,
     InSpace(space): InSpace,
     Json(wish): Json<WriteEntity>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let id = match &wish.id {
         Some(id) => entity_id(id)?.to_string(),
         None => random_id(),
@@ -107,13 +108,15 @@ pub async fn create(
         entity: id.clone(),
         components: checked(wish.components)?,
     };
-    let seq = app.spaces.get(&space).await?.edit(edit).await?;
+    let handle = app.spaces.get(&space).await?;
+    let done = handle.edit(edit, Condition::Always).await?;
     let location = [(header::LOCATION, format!("/api/v1/spaces/{space}/entities/{id}"))];
     let written = Written {
         id: Some(id),
-        seq: seq.0,
+        seq: done.seq.0,
     };
-    Ok((StatusCode::CREATED, location, axum::Json(written)))
+    let answer = (StatusCode::CREATED, location, axum::Json(written));
+    Ok(etag::tagged(&etag::of(&handle, done.state), answer))
 }
 
 /// `GET …/entities/{entity}`
@@ -124,8 +127,8 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let space = app.spaces.get(&space).await?;
     reading(&space, &headers, move |doc| {
-        let components = doc.entity(entity.as_str())?;
-        Some(Entity {
+        let components = doc.entity(entity.as_str()).ok_or(Trouble::NoEntity)?;
+        Ok(Entity {
             id: entity.into(),
             components: components.into_iter().collect(),
         })
@@ -137,8 +140,9 @@ pub async fn show(
 pub async fn replace(
     State(app): State<App>,
     InEntity(space, entity): InEntity,
+    headers: HeaderMap,
     Json(wish): Json<WriteEntity>,
-) -> Result<axum::Json<Written>, Problem> {
+) -> Result<Response, Problem> {
     if wish.id.is_some_and(|id| id != entity.as_str()) {
         return Err(Problem::new(
             Code::BadEntityId,
@@ -147,16 +151,17 @@ pub async fn replace(
     }
     let components = checked(wish.components)?;
     let entity = entity.into();
-    writing(&app, &space, Edit::Replace { entity, components }).await
+    writing(&app, &space, &headers, Edit::Replace { entity, components }).await
 }
 
 /// `DELETE …/entities/{entity}`
 pub async fn delete(
     State(app): State<App>,
     InEntity(space, entity): InEntity,
-) -> Result<axum::Json<Written>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let entity = entity.into();
-    writing(&app, &space, Edit::Delete { entity }).await
+    writing(&app, &space, &headers, Edit::Delete { entity }).await
 }
 
 /// `GET …/entities/{entity}/strokes`
@@ -171,12 +176,12 @@ pub async fn strokes(
     let space = app.spaces.get(&space).await?;
     reading(&space, &headers, move |doc| {
         if !doc.has_entity(entity.as_str()) {
-            return None;
+            return Err(Trouble::NoEntity);
         }
         let mut items = doc.strokes(entity.as_str(), from, len + 1).unwrap_or_default();
         let next = (items.len() > len).then(|| from.saturating_add(len).to_string());
         items.truncate(len);
-        Some(Page { items, next })
+        Ok(Page { items, next })
     })
     .await
 }
@@ -189,7 +194,8 @@ pub async fn component(
 ) -> Result<Response, Problem> {
     let space = app.spaces.get(&space).await?;
     reading(&space, &headers, move |doc| {
-        doc.entity(entity.as_str())?.shift_remove(&component)
+        let mut components = doc.entity(entity.as_str()).ok_or(Trouble::NoEntity)?;
+        components.shift_remove(&component).ok_or(Trouble::NoComponent)
     })
     .await
 }
@@ -198,41 +204,44 @@ pub async fn component(
 pub async fn put_component(
     State(app): State<App>,
     InComponent(space, entity, component): InComponent,
+    headers: HeaderMap,
     AnyJson(value): AnyJson,
-) -> Result<axum::Json<Written>, Problem> {
+) -> Result<Response, Problem> {
     check_component(&component, &value).map_err(|e| fault(&e))?;
     let edit = Edit::Put {
         entity: entity.into(),
         component,
         value,
     };
-    writing(&app, &space, edit).await
+    writing(&app, &space, &headers, edit).await
 }
 
 /// `PATCH …/components/{component}`: a JSON merge patch. The space merges, so two patches at once both count.
 pub async fn patch_component(
     State(app): State<App>,
     InComponent(space, entity, component): InComponent,
+    headers: HeaderMap,
     AnyJson(patch): AnyJson,
-) -> Result<axum::Json<Written>, Problem> {
+) -> Result<Response, Problem> {
     let edit = Edit::Merge {
         entity: entity.into(),
         component,
         patch,
     };
-    writing(&app, &space, edit).await
+    writing(&app, &space, &headers, edit).await
 }
 
 /// `DELETE …/components/{component}`
 pub async fn delete_component(
     State(app): State<App>,
     InComponent(space, entity, component): InComponent,
-) -> Result<axum::Json<Written>, Problem> {
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let edit = Edit::Remove {
         entity: entity.into(),
         component,
     };
-    writing(&app, &space, edit).await
+    writing(&app, &space, &headers, edit).await
 }
 
 fn checked(components: BTreeMap<String, Value>) -> Result<NewComponents, Problem> {
@@ -247,8 +256,7 @@ fn fault(fault: &ComponentFault) -> Problem {
         ComponentFault::Name => Code::BadComponentName,
         ComponentFault::Limit(_) | ComponentFault::Value { .. } => Code::InvalidComponent,
     };
-    let said: String = fault.to_string().chars().take(300).collect();
-    Problem::new(code, format!("{said}."))
+    Problem::said(code, fault)
 }
 
 /// As browsers make them: 21 characters of 64, 126 random bits.

@@ -57,13 +57,12 @@ fn find<'a>(params: &'a RawPathParams, name: &str) -> &'a str {
 fn space(params: &RawPathParams) -> Result<SpaceId, Problem> {
     find(params, "space")
         .parse()
-        .map_err(|e| Problem::new(Code::BadSpaceId, format!("{e}.")))
+        .map_err(|e| Problem::said(Code::BadSpaceId, e))
 }
 
 /// An entity id from a path or a body.
 pub fn entity_id(text: &str) -> Result<EntityId, Problem> {
-    text.parse()
-        .map_err(|e| Problem::new(Code::BadEntityId, format!("{e}.")))
+    text.parse().map_err(|e| Problem::said(Code::BadEntityId, e))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for InSpace {
@@ -102,7 +101,7 @@ impl<S: Send + Sync> FromRequestParts<S> for InComponent {
         let (space, entity) = (space(&params)?, entity_id(find(&params, "entity"))?);
         if !component_name_ok(component) {
             let fault = thexr_schema::component::ComponentFault::Name;
-            return Err(Problem::new(Code::BadComponentName, format!("{fault}.")));
+            return Err(Problem::said(Code::BadComponentName, fault));
         }
         Ok(Self(space, entity, component.to_owned()))
     }
@@ -114,7 +113,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         axum::extract::Query::try_from_uri(&parts.uri)
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|_| Problem::new(Code::BadQuery, "A query parameter is unknown or malformed."))
+            .map_err(|rejected| {
+                // axum's own words first, then the parameter and what is wrong with it.
+                let text = rejected.body_text();
+                let said = text
+                    .rsplit_once("query string: ")
+                    .map_or(&*text, |(_, said)| said);
+                Problem::said(Code::BadQuery, format!("in the query, {said}"))
+            })
     }
 }
 

@@ -23,8 +23,11 @@ pub async fn kick(
     State(app): State<App>,
     InMember(id, member): InMember,
 ) -> Result<Json<Written>, Problem> {
-    let seq = app.spaces.get(&id).await?.kick(member).await?;
-    Ok(Json(Written { id: None, seq: seq.0 }))
+    let done = app.spaces.get(&id).await?.kick(member).await?;
+    Ok(Json(Written {
+        id: None,
+        seq: done.seq.0,
+    }))
 }
 
 fn shown(member: space::MemberInfo) -> MemberInfo {

@@ -77,6 +77,8 @@ codes! {
     ClientIdReused = CONFLICT "client_id_reused";
     /// The space is at one of its limits.
     SpaceFull = CONFLICT "space_full";
+    /// If-Match names a state that the space is not in.
+    Changed = PRECONDITION_FAILED "changed";
     /// The body is over the limit.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large";
     /// The body is of another type, or encoded.
@@ -122,6 +124,12 @@ impl Problem {
             detail: detail.into(),
             cause: None,
         }
+    }
+
+    /// What an error says, as a sentence. It may quote what was sent, so it is cut.
+    pub fn said(code: Code, error: impl std::fmt::Display) -> Self {
+        let text: String = error.to_string().chars().take(300).collect();
+        Self::new(code, format!("{}.", capital(&text)))
     }
 
     /// 404 for a path.
@@ -176,11 +184,15 @@ impl From<Trouble> for Problem {
         let said = format!("{}.", capital(&trouble.to_string()));
         let mut cause = None;
         let (code, detail) = match trouble {
-            Trouble::Gone => (Code::NoSpace, "There is no space of this name.".into()),
-            Trouble::Missing => (Code::NotFound, said),
+            Trouble::Gone => (Code::NoSpace, "There is no space with this id.".into()),
+            Trouble::NoEntity | Trouble::NoComponent | Trouble::NoMember => (Code::NotFound, said),
             Trouble::Full => (Code::DiskFull, said),
             Trouble::AlreadyCompacting => (Code::AlreadyCompacting, said),
             Trouble::Exists => (Code::Exists, said),
+            Trouble::Changed => (
+                Code::Changed,
+                "The space is not as If-Match says: read again what you want to change.".into(),
+            ),
             Trouble::Invalid(_) => (Code::InvalidComponent, said),
             Trouble::TooLarge(_) => (Code::SpaceFull, said),
             Trouble::Refused(Refused::Gap) => (
@@ -230,11 +242,11 @@ fn capital(text: &str) -> String {
 /// The close code for a trouble, for clients that learn of it by one.
 pub fn close_of(trouble: &Trouble) -> Close {
     match trouble {
-        Trouble::Gone | Trouble::Missing => close::NO_SPACE,
+        Trouble::Gone | Trouble::NoEntity | Trouble::NoComponent | Trouble::NoMember => close::NO_SPACE,
         Trouble::Full | Trouble::Damaged(_) | Trouble::Database(_) => close::STORAGE,
         Trouble::Restarting => close::RESTART,
         Trouble::Busy | Trouble::AlreadyCompacting => close::TRY_LATER,
-        Trouble::Refused(_) | Trouble::Exists | Trouble::Invalid(_) => close::BAD_MESSAGE,
+        Trouble::Refused(_) | Trouble::Exists | Trouble::Changed | Trouble::Invalid(_) => close::BAD_MESSAGE,
         Trouble::TooLarge(_) => close::TOO_LARGE,
     }
 }

@@ -53,9 +53,7 @@ pub async fn create(
     Json(wish): Json<CreateSpace>,
 ) -> Result<impl IntoResponse, Problem> {
     let id: SpaceId = match wish.id {
-        Some(id) => id
-            .parse()
-            .map_err(|e| Problem::new(Code::BadSpaceId, format!("{e}.")))?,
+        Some(id) => id.parse().map_err(|e| Problem::said(Code::BadSpaceId, e))?,
         None => random_id(),
     };
     let name = match &wish.name {

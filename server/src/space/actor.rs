@@ -359,7 +359,7 @@ impl Actor {
                 self.reads.push(read);
                 self.answer_reads();
             }
-            Control::Edit(edit, reply) => return self.edit(&edit, reply, now),
+            Control::Edit(edit, condition, reply) => return self.edit(&edit, &condition, reply, now),
             Control::Import(update, reply) => return self.import(&update, reply, now),
             Control::Compact(dry_run, reply) => self.compact(dry_run, Some(reply), now),
         }

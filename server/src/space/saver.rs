@@ -1,8 +1,8 @@
-//! What is decided but not yet durable: updates and facts about members, in one order. One batch per space is on its way to the database; what comes in meanwhile
-//! gathers in the next. Pure: the actor does the writing and the sending.
+//! What is decided but not yet durable: updates and facts about members, in one order. One batch per space is on its
+//! way to the database; what comes in meanwhile gathers in the next. Pure: the actor does the writing and the sending.
 
 use super::roster::Fact;
-use super::{ConnId, Reply};
+use super::{ConnId, Durable, Reply};
 use crate::limits;
 use crate::store::NewEvent;
 use bytes::Bytes;
@@ -13,8 +13,8 @@ use tokio::time::Instant;
 pub(super) enum After {
     /// Echo message 102.
     Ack(ConnId, Bytes),
-    /// Answer an HTTP edit with the seq of its batch.
-    Done(Reply<Seq>),
+    /// Answer an HTTP edit that makes this state, with the seq of its batch.
+    Done(Seq, Reply<Durable>),
 }
 
 /// Something that gets a number.
@@ -144,6 +144,11 @@ impl Saver {
         let bytes = self.gathering.bytes + saving.map_or(0, |batch| batch.bytes);
         let waiters = self.gathering.after.len() + saving.map_or(0, |batch| batch.after.len());
         bytes < limits::UNSAVED_BYTES_MAX && waiters < limits::UNSAVED_WAITERS_MAX
+    }
+
+    /// Events that are applied and not durable.
+    pub fn len(&self) -> usize {
+        self.gathering.items.len() + self.saving.as_ref().map_or(0, |batch| batch.items.len())
     }
 
     /// True when everything applied is durable.

@@ -163,7 +163,9 @@ fn the_limits_are_those_of_the_code() {
     let real: Vec<(&str, String)> = vec![
         ("WS_MESSAGE_BYTES_MAX", WS_MESSAGE_BYTES_MAX.shown()),
         ("BULK_UPDATE_BYTES_MAX", BULK_UPDATE_BYTES_MAX.shown()),
+        ("HTTP_BODY_BYTES_MAX", HTTP_BODY_BYTES_MAX.shown()),
         ("COMPONENT_JSON_BYTES_MAX", COMPONENT_JSON_BYTES_MAX.shown()),
+        ("STRING_BYTES_MAX", STRING_BYTES_MAX.shown()),
         ("COMPONENTS_PER_ENTITY_MAX", COMPONENTS_PER_ENTITY_MAX.shown()),
         ("ENTITIES_PER_SPACE_MAX", ENTITIES_PER_SPACE_MAX.shown()),
         ("--doc-bytes-max", config.doc_bytes_max.shown()),
@@ -195,6 +197,47 @@ fn the_limits_are_those_of_the_code() {
     }
 }
 
+/// A text names problems as "413 `body_too_large`" and closes as "close 1009 `message_too_big`".
+fn wrong_symptoms(text: &str) -> Vec<String> {
+    let openapi: serde_json::Value = serde_json::from_str(&read("schema/openapi.json")).expect("JSON");
+    let problems = &openapi["components"]["responses"]["Problem"]["x-codes"];
+    let words: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric() && !"_`/".contains(c))
+        .filter(|word| !word.is_empty() && !word.starts_with("//"))
+        .collect();
+    let mut wrong = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let Ok(number) = word.parse::<u16>() else { continue };
+        let name = words
+            .get(at + 1)
+            .and_then(|next| next.strip_prefix('`')?.strip_suffix('`'));
+        let right = if at > 0 && words[at - 1] == "close" {
+            let found = close::ALL.iter().find(|close| close.code == number);
+            found.is_some_and(|close| name.is_none_or(|name| name == close.reason))
+        } else if let (400..600, Some(name)) = (number, name) {
+            problems[name]["status"] == number
+        } else {
+            true
+        };
+        if !right {
+            wrong.push(format!("{number} {}", name.unwrap_or_default()));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn what_is_seen_at_a_limit_is_what_the_code_answers() {
+    let limits = section(&readme(), "## Limits");
+    for text in [limits, read("schema/src/limits.rs"), read("server/src/limits.rs")] {
+        assert_eq!(wrong_symptoms(&text), [""; 0]);
+    }
+    assert_eq!(
+        wrong_symptoms("413 `too_large`, 413 `body_too_large`, close 1009 `too_big`, close 4999, 422 or"),
+        ["413 too_large", "1009 too_big", "4999 "]
+    );
+}
+
 /// What stands between `before` and `after` in a text, each time.
 fn between(text: &str, before: &str, after: &str) -> BTreeSet<String> {
     let rest = text.split(before).skip(1);
@@ -206,7 +249,13 @@ fn between(text: &str, before: &str, after: &str) -> BTreeSet<String> {
 #[test]
 fn every_setting_is_listed_and_nothing_else() {
     let mut real = between(&read("server/src/config/settings.rs"), "env = \"", "\"");
-    real.extend(between(&read("server/src/cli/serve.rs"), "env = \"", "\""));
+    let serve = read("server/src/cli/serve.rs");
+    real.extend(between(&serve, "env = \"", "\""));
+    real.extend(
+        between(&serve, "env(\"THEXR", "\"")
+            .iter()
+            .map(|rest| format!("THEXR{rest}")),
+    );
     let told: BTreeSet<_> = rows(&section(&readme(), "## Settings"))
         .into_iter()
         .map(|row| row[1].clone())

@@ -248,3 +248,55 @@ async fn a_read_beside_writes_shows_only_what_is_durable() {
     };
     tokio::join!(write, read);
 }
+
+/// An edit that must not undo somebody else's says which state it was made for. Regression: If-Match was ignored.
+#[tokio::test]
+async fn an_edit_with_if_match_is_made_for_one_state_only() {
+    let server = Server::new().await;
+    server.ask("POST", "/api/v1/spaces", json!({"id": "lobby"})).await;
+    let entity = format!("{LOBBY}/entities/box");
+    let app = format!("{entity}/components/app");
+    let write = async |method: &str, path: &str, tag: &str, body: Value| {
+        let headers = [("content-type", "application/json"), ("if-match", tag)];
+        let body = body.to_string();
+        server.with_headers(method, path, &headers, body.as_bytes()).await
+    };
+    let any = write("PUT", &app, "*", json!(1)).await;
+    assert_eq!(any.problem(), (412, "changed".into()), "it is not there");
+    let made = server.ask("PUT", &app, json!(1)).await;
+    let first = made.header("etag").to_owned();
+    assert_eq!(server.get(&app).await.header("etag"), first);
+    let second = write("PUT", &app, &first, json!(2)).await;
+    assert_eq!(second.status.as_u16(), 200);
+    let second = second.header("etag").to_owned();
+    assert_ne!(first, second);
+    for stale in [&first, &format!("W/{second}"), "\"other\"", "no tag", ""] {
+        for (method, path) in [
+            ("PUT", &app),
+            ("PATCH", &app),
+            ("DELETE", &app),
+            ("PUT", &entity),
+            ("DELETE", &entity),
+        ] {
+            let answer = write(method, path, stale, json!({})).await;
+            assert_eq!(
+                answer.problem(),
+                (412, "changed".into()),
+                "{method} {path} {stale}"
+            );
+        }
+    }
+    assert_eq!(server.get(&app).await.json(), json!(2));
+    // Nothing to change is no edit: the tag is still good.
+    let same = write("PUT", &app, &format!("\"x\", {second}"), json!(2)).await;
+    assert_eq!(same.header("etag"), second);
+    let patched = write("PATCH", &app, &second, json!({"a": 1})).await;
+    let replaced = json!({"components": {"app": {"a": 2}, "b": 1}});
+    let replaced = write("PUT", &entity, patched.header("etag"), replaced).await;
+    let removed = write("DELETE", &app, replaced.header("etag"), Value::Null).await;
+    assert_eq!(removed.status.as_u16(), 200);
+    let gone = write("DELETE", &entity, "*", Value::Null).await;
+    assert_eq!(gone.status.as_u16(), 200);
+    let gone = write("DELETE", &entity, "*", Value::Null).await;
+    assert_eq!(gone.problem(), (412, "changed".into()));
+}

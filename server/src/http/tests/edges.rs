@@ -57,8 +57,12 @@ async fn bad_requests_are_told_what_is_wrong() {
 
     let component = format!("{LOBBY}/entities/e/components/app");
     let json = ("content-type", "application/json; charset=utf-8");
+    let most = serde_json::json!(vec!["x".repeat(1_000); 260]);
+    assert_eq!(server.ask("PUT", &component, most).await.status.as_u16(), 200);
     let deep = "[".repeat(17) + &"]".repeat(17);
-    let large = format!("\"{}\"", "x".repeat(256 << 10));
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    let heavy = json!(vec!["x".repeat(1_000); 300]).to_string();
+    let long = format!("\"{}\"", "x".repeat((16 << 10) + 1));
     for (headers, body, status, code) in [
         (vec![], "1", 415, "unsupported_media_type"),
         (
@@ -77,6 +81,8 @@ async fn bad_requests_are_told_what_is_wrong() {
         (vec![json], "", 400, "bad_json"),
         (vec![json], "{\"a\":1,\"a\":2}", 400, "bad_json"),
         (vec![json], "NaN", 400, "bad_json"),
+        (vec![json], &heavy, 422, "invalid_component"),
+        (vec![json], &long, 422, "invalid_component"),
         (vec![json], &deep, 422, "invalid_component"),
         (vec![json], "{\"__proto__\":1}", 422, "invalid_component"),
     ] {
@@ -92,6 +98,90 @@ async fn bad_requests_are_told_what_is_wrong() {
     }
     let unknown = server.ask("POST", "/api/v1/spaces", json!({"idd": "x"})).await;
     assert_eq!(unknown.problem(), (400, "bad_json".into()));
+}
+
+/// Regression: some texts began in lower case or changed the case of a name, some named nothing.
+#[tokio::test]
+async fn the_detail_says_what_is_wrong_in_a_sentence() {
+    let server = Server::new().await;
+    server.ask("POST", "/api/v1/spaces", json!({"id": "lobby"})).await;
+    let entity = format!("{LOBBY}/entities/e");
+    let text = format!("{entity}/components/text");
+    server.ask("PUT", &text, json!({"value": "hi"})).await;
+    let none = format!("{LOBBY}/entities/none");
+    for (method, path, body, detail) in [
+        ("GET", "/api/v1/spaces/NO", json!(null), "A space id is 1 to 64"),
+        (
+            "GET",
+            "/api/v1/spaces/none",
+            json!(null),
+            "There is no space with this id.",
+        ),
+        (
+            "GET",
+            &format!("{LOBBY}/entities/a.b"),
+            json!(null),
+            "An entity id is 1 to 64",
+        ),
+        ("GET", &none, json!(null), "There is no such entity."),
+        ("DELETE", &none, json!(null), "There is no such entity."),
+        (
+            "PATCH",
+            &format!("{none}/components/a"),
+            json!(1),
+            "There is no such entity.",
+        ),
+        (
+            "GET",
+            &format!("{entity}/components/a"),
+            json!(null),
+            "The entity has no such component.",
+        ),
+        (
+            "PATCH",
+            &format!("{entity}/components/a"),
+            json!(1),
+            "The entity has no such component.",
+        ),
+        (
+            "DELETE",
+            &format!("{entity}/components/a"),
+            json!(null),
+            "The entity has no such component.",
+        ),
+        ("PUT", &text, json!("plain"), "Component text: not an object."),
+        (
+            "PATCH",
+            &text,
+            json!({"size": -1}),
+            "Component text: size is below 0.",
+        ),
+        (
+            "GET",
+            "/api/v1/spaces?limit=x",
+            json!(null),
+            "In the query, limit: ",
+        ),
+        (
+            "GET",
+            "/api/v1/spaces?page=2",
+            json!(null),
+            "In the query, page: unknown field `page`, expected one of `limit`",
+        ),
+    ] {
+        let answer = server.ask(method, path, body).await.json();
+        let said = answer["detail"].as_str().unwrap_or_default();
+        assert!(said.starts_with(detail), "{method} {path}: {said}");
+    }
+    let octets = [("content-type", "application/octet-stream")];
+    let update = server
+        .with_headers("POST", &format!("{LOBBY}/update"), &octets, b"hello")
+        .await;
+    let said = update.json()["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(
+        said.starts_with("This does not look like a Yjs v1 update"),
+        "{said}"
+    );
 }
 
 /// Regression: serde reads a struct from an array of its fields too.
@@ -144,11 +234,16 @@ async fn admin_endpoints_need_the_token_and_without_one_do_not_exist() {
             .await;
         assert_eq!(answer.problem().0, 401, "{wrong}");
     }
-    let dry = server
-        .admin("POST", &format!("{compact}?dry_run=true"))
-        .await
-        .json();
-    assert_eq!((&dry["dry_run"], &dry["rows_after"]), (&json!(true), &json!(1)));
+    for how in ["dry_run=true", "dry_run=1", "dry_run", "dry_run="] {
+        let dry = server.admin("POST", &format!("{compact}?{how}")).await.json();
+        assert_eq!(
+            (&dry["dry_run"], &dry["rows_after"]),
+            (&json!(true), &json!(1)),
+            "{how}"
+        );
+    }
+    let maybe = server.admin("POST", &format!("{compact}?dry_run=maybe")).await;
+    assert_eq!(maybe.problem(), (400, "bad_query".into()));
     let done = server.admin("POST", compact).await.json();
     assert_eq!(
         (&done["rows_before"], &done["rows_after"], &done["covered_seq"]),

@@ -4,7 +4,7 @@ use super::{Actor, Exit};
 use crate::space::doc::edit::{Edit, Edited};
 use crate::space::doc::{CheckedUpdate, Clocks, Keep, Refused};
 use crate::space::saver::After;
-use crate::space::{ConnId, Delivery, Inbound, Reply, Trouble};
+use crate::space::{Condition, ConnId, Delivery, Durable, Inbound, Reply, Trouble};
 use crate::wire;
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -151,7 +151,10 @@ impl Actor {
     pub(super) fn do_after(&mut self, after: After, seq: Option<Seq>) {
         match after {
             After::Ack(conn, payload) => self.fanout.send(conn, wire::message(&frame::ack(&payload))),
-            After::Done(reply) => drop(reply.send(Ok(seq.unwrap_or(self.seq)))),
+            After::Done(state, reply) => {
+                let seq = seq.unwrap_or(self.seq);
+                let _ = reply.send(Ok(Durable { seq, state }));
+            }
         }
     }
 
@@ -189,9 +192,25 @@ impl Actor {
         }
     }
 
-    pub(super) fn edit(&mut self, edit: &Edit, reply: Reply<Seq>, now: Instant) -> Option<Exit> {
+    pub(super) fn edit(
+        &mut self,
+        edit: &Edit,
+        condition: &Condition,
+        reply: Reply<Durable>,
+        now: Instant,
+    ) -> Option<Exit> {
+        let state = self.state();
         let doc = self.doc.as_mut()?;
         self.idle_since = now;
+        let holds = match condition {
+            Condition::Always => true,
+            Condition::Exists => doc.has(edit),
+            Condition::At(seqs) => seqs.contains(&state),
+        };
+        if !holds {
+            let _ = reply.send(Err(Trouble::Changed));
+            return None;
+        }
         if edit.grows() && !doc.fits(0, self.context.doc_bytes_max) {
             self.context.metrics.limit("doc_bytes");
             let _ = reply.send(Err(Trouble::TooLarge("the document has its largest size")));
@@ -213,7 +232,12 @@ impl Actor {
         None
     }
 
-    pub(super) fn import(&mut self, update: &CheckedUpdate, reply: Reply<Seq>, now: Instant) -> Option<Exit> {
+    pub(super) fn import(
+        &mut self,
+        update: &CheckedUpdate,
+        reply: Reply<Durable>,
+        now: Instant,
+    ) -> Option<Exit> {
         self.idle_since = now;
         match self.merge(None, update, Keep::Effect, now) {
             Merged::Taken => self.done(reply),
@@ -231,10 +255,16 @@ impl Actor {
         None
     }
 
-    /// Answers an edit made over HTTP once everything up to it is durable.
-    fn done(&mut self, reply: Reply<Seq>) {
-        if let Some(now) = self.saver.wait(After::Done(reply)) {
+    /// Answers what was asked over HTTP once everything up to it is durable.
+    pub(super) fn done(&mut self, reply: Reply<Durable>) {
+        let after = After::Done(self.state(), reply);
+        if let Some(now) = self.saver.wait(after) {
             self.do_after(now, None);
         }
+    }
+
+    /// The newest event, counting what is not durable yet.
+    fn state(&self) -> Seq {
+        Seq(self.seq.0 + self.saver.len() as i64)
     }
 }

@@ -117,7 +117,7 @@ impl Actor {
             let _ = reply.send(Err(trouble.clone()));
         }
         for after in self.saver.give_up() {
-            if let After::Done(reply) = after {
+            if let After::Done(_, reply) = after {
                 let _ = reply.send(Err(trouble.clone()));
             }
         }
@@ -175,7 +175,7 @@ impl Actor {
         for after in batch.after {
             match after {
                 After::Ack(conn, payload) => acks.push((conn, payload)),
-                other @ After::Done(_) => rest.push(other),
+                other @ After::Done(..) => rest.push(other),
             }
         }
         self.fanout.relay(&updates, &acks);

@@ -5,8 +5,7 @@ use crate::limits;
 use crate::space::people::{Enter, FromMember};
 use crate::space::poses::Person;
 use crate::space::roster::{Entered, Fact, Identity, Roster, What, Whereabouts};
-use crate::space::saver::After;
-use crate::space::{ConnId, MemberInfo, Reply, Trouble};
+use crate::space::{ConnId, Durable, MemberInfo, Reply, Trouble};
 use crate::store::{Appended, MemberRow, now_ms};
 use crate::wire;
 use bytes::Bytes;
@@ -240,13 +239,13 @@ impl Actor {
     }
 
     /// Removes a member; answered once its leave is durable.
-    pub(super) fn kick(&mut self, member: &str, reply: Reply<Seq>, now: Instant) {
+    pub(super) fn kick(&mut self, member: &str, reply: Reply<Durable>, now: Instant) {
         let found = id_of(member)
             .zip(self.roster.as_ref())
             .and_then(|(id, roster)| roster.named(&id))
             .map(|member| (member.handle, member.whereabouts));
         let Some((handle, whereabouts)) = found else {
-            let _ = reply.send(Err(Trouble::Missing));
+            let _ = reply.send(Err(Trouble::NoMember));
             return;
         };
         if let Whereabouts::Here(conn) = whereabouts {
@@ -258,9 +257,7 @@ impl Actor {
             .as_mut()
             .and_then(|roster| roster.leave(handle, Reason::Kicked, now_ms(), now));
         self.push_facts(fact);
-        if let Some(now) = self.saver.wait(After::Done(reply)) {
-            self.do_after(now, None);
-        }
+        self.done(reply);
     }
 
     /// Everybody who may be spoken of.

@@ -7,7 +7,7 @@ use crate::space::people::Enter;
 use crate::space::poses::slot::PoseSlot;
 use crate::space::poses::tests::{CRASH, record_at};
 use crate::space::roster::Identity;
-use crate::space::{Inbound, Join};
+use crate::space::{Condition, Inbound, Join};
 use thexr_schema::presence::{Down, Payloads};
 use tokio_util::task::TaskTracker;
 
@@ -157,7 +157,7 @@ async fn a_crash_of_the_poses_costs_a_tick_and_nothing_else() {
         component: "name".into(),
         value: serde_json::json!("x"),
     };
-    space.handle.edit(edit).await.expect("edits");
+    space.handle.edit(edit, Condition::Always).await.expect("edits");
     let drained = document.drain();
     assert_eq!(
         (drained.frames.len(), drained.close),

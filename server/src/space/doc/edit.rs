@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use thexr_schema::component::check_component;
-use thexr_schema::limits::{COMPONENT_JSON_BYTES_MAX, COMPONENTS_PER_ENTITY_MAX, ENTITIES_PER_SPACE_MAX};
+use thexr_schema::limits::{COMPONENTS_PER_ENTITY_MAX, ENTITIES_PER_SPACE_MAX};
 use yrs::types::map::MapPrelim;
 use yrs::{Any, Array, Map, MapRef, Out, ReadTxn, Transact, TransactionMut, any};
 
@@ -113,11 +113,12 @@ impl SpaceDoc {
                 patch,
             } => match self.entity_map(&txn, entity) {
                 Some(map) => merge(&mut txn, &map, component, patch),
-                None => Err(Trouble::Missing),
+                None => Err(Trouble::NoEntity),
             },
             Edit::Remove { entity, component } => match self.entity_map(&txn, entity) {
                 Some(map) if map.remove(&mut txn, component).is_some() => Ok(true),
-                _ => Err(Trouble::Missing),
+                Some(_) => Err(Trouble::NoComponent),
+                None => Err(Trouble::NoEntity),
             },
             Edit::Delete { entity } => self.delete(&mut txn, entity),
         };
@@ -131,6 +132,24 @@ impl SpaceDoc {
         self.take_clocks();
         self.changed(update.len(), edit.grows());
         Edited::Done(update)
+    }
+
+    /// True when what an edit is about is there.
+    pub fn has(&self, edit: &Edit) -> bool {
+        match edit {
+            Edit::Create { entity, .. } | Edit::Replace { entity, .. } | Edit::Delete { entity } => {
+                self.has_entity(entity)
+            }
+            Edit::Put {
+                entity, component, ..
+            }
+            | Edit::Merge {
+                entity, component, ..
+            }
+            | Edit::Remove { entity, component } => self
+                .entity(entity)
+                .is_some_and(|components| components.contains_key(component)),
+        }
     }
 
     fn entity_map(&self, txn: &TransactionMut, entity: &str) -> Option<MapRef> {
@@ -154,7 +173,7 @@ impl SpaceDoc {
 
     fn delete(&self, txn: &mut TransactionMut, entity: &str) -> Change {
         if self.entities.remove(txn, entity).is_none() {
-            return Err(Trouble::Missing);
+            return Err(Trouble::NoEntity);
         }
         if let Some(strokes) = txn.get_array(format!("{STROKES_PREFIX}{entity}").as_str()) {
             let len = strokes.len(txn);
@@ -207,7 +226,7 @@ fn replace(txn: &mut TransactionMut, map: &MapRef, components: &[(String, Value)
 
 fn merge(txn: &mut TransactionMut, map: &MapRef, name: &str, patch: &Value) -> Change {
     let Some(Out::Any(old)) = map.get(txn, name) else {
-        return Err(Trouble::Missing);
+        return Err(Trouble::NoComponent);
     };
     let merged = merged(Some(&old), patch);
     if merged == old {
@@ -215,9 +234,6 @@ fn merge(txn: &mut TransactionMut, map: &MapRef, name: &str, patch: &Value) -> C
     }
     let value = walk::json(&merged, 0);
     check_component(name, &value).map_err(|fault| Trouble::Invalid(fault.to_string()))?;
-    if value.to_string().len() > COMPONENT_JSON_BYTES_MAX {
-        return Err(Trouble::Invalid("a component larger than 256 KiB".into()));
-    }
     map.insert(txn, name, merged);
     Ok(true)
 }

@@ -53,7 +53,7 @@ fn what_is_not_there_cannot_be_removed_and_the_same_value_is_no_edit() {
     let mut doc = SpaceDoc::new(1);
     assert_eq!(
         doc.edit(&Edit::Delete { entity: "x".into() }),
-        Edited::Refused(Trouble::Missing)
+        Edited::Refused(Trouble::NoEntity)
     );
     assert!(matches!(doc.edit(&put("x", "a", json!(1))), Edited::Done(_)));
     assert_eq!(doc.edit(&put("x", "a", json!(1))), Edited::Unchanged);
@@ -62,7 +62,7 @@ fn what_is_not_there_cannot_be_removed_and_the_same_value_is_no_edit() {
             entity: "x".into(),
             component: "b".into()
         }),
-        Edited::Refused(Trouble::Missing)
+        Edited::Refused(Trouble::NoComponent)
     );
 }
 
@@ -124,7 +124,7 @@ fn a_merge_patch_follows_rfc_7396_and_the_rules_of_the_component() {
         merge("material", json!({"name": "grid"})),
         Edited::Done(_)
     ));
-    assert_eq!(merge("none", json!({})), Edited::Refused(Trouble::Missing));
+    assert_eq!(merge("none", json!({})), Edited::Refused(Trouble::NoComponent));
     assert_eq!(
         doc.to_json()["entities"]["x"],
         json!({
