@@ -6,6 +6,7 @@ import { ThexrError } from './errors.js'
 const DEPTH_MAX = 16
 const KEYS_MAX = 128
 const STRING_BYTES_MAX = 16 * 1024
+const COMPONENT_JSON_BYTES_MAX = 256 * 1024
 
 const poisoned = new Set(['__proto__', 'constructor', 'prototype'])
 
@@ -24,11 +25,13 @@ export const checkComponentName = (name: PropertyKey): string => {
   return name
 }
 
+const bytesOf = (text: string): number => new TextEncoder().encode(text).length
+
 const copy = (value: unknown, path: string, depth: number): unknown => {
   if (value === null || typeof value === 'boolean') return value
   if (typeof value === 'string') {
     // A UTF-16 unit takes at most 3 bytes, so short strings need no count.
-    if (value.length * 3 > STRING_BYTES_MAX && new TextEncoder().encode(value).length > STRING_BYTES_MAX)
+    if (value.length * 3 > STRING_BYTES_MAX && bytesOf(value) > STRING_BYTES_MAX)
       throw invalid(`${path} is a string of more than ${STRING_BYTES_MAX} bytes`)
     return value
   }
@@ -54,7 +57,13 @@ const copy = (value: unknown, path: string, depth: number): unknown => {
 }
 
 /** A copy made of plain JSON, or a ThexrError that names the offending place. */
-export const cloneJson = (name: string, value: unknown): unknown => copy(value, name, 0)
+export const cloneJson = (name: string, value: unknown): unknown => {
+  const cloned = copy(value, name, 0)
+  const text = JSON.stringify(cloned)
+  if (text.length * 3 > COMPONENT_JSON_BYTES_MAX && bytesOf(text) > COMPONENT_JSON_BYTES_MAX)
+    throw invalid(`${name} has more than ${COMPONENT_JSON_BYTES_MAX} bytes as JSON`)
+  return cloned
+}
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null

@@ -10,7 +10,8 @@ export type On<E> = <K extends keyof E>(event: K, fn: E[K], options?: { signal?:
 
 /**
  * What a space holds: a map of component name to value type, and optionally a check that runs on every
- * local write (for development; the server validates for real).
+ * local write. The server compares with its vocabulary only what is written over HTTP. `any` and not `unknown`:
+ * a space without a schema takes every component, and `keyof unknown` is `never`.
  */
 export interface Schema<C = any, M = any> {
   components?: C

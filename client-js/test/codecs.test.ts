@@ -112,6 +112,7 @@ describe('what may be written', () => {
     ['a function', { f: () => 1 }, 'c.f is a function'],
     ['a bigint', 1n, 'c is a bigint'],
     ['a prototype key', JSON.parse('{"__proto__": 1}'), 'field named "__proto__"'],
+    ['much in all', Array(300).fill('x'.repeat(1000)), 'more than 262144 bytes as JSON'],
     ['a long string', 'x'.repeat(16 * 1024 + 1), 'more than 16384 bytes'],
     [
       'many fields',

@@ -73,7 +73,7 @@ test('the copy belongs to a server, a user and a space, and deleteLocal removes 
   const names = async () => (await indexedDB.databases()).map((database) => database.name)
   expect(await names()).toContain(`thexr:${server.url}:ann:${name}`)
   const bob = open(server.url, name, { offline: true, user: 'bob', autoConnect: false })
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => bob.saveState === 'local', 'bob has read his copy')
   expect(bob.entities.size).toBe(0)
   const again = open(server.url, name, { offline: true, user: 'ann', autoConnect: false })
   await again.ready
@@ -195,8 +195,9 @@ test('a persistence of one’s own is loaded before the first dial and cleaned u
   const calls: string[] = []
   const offline = (doc: Y.Doc): Persistence => ({
     loaded: (async () => {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      expect(peer.offered).toEqual([])
+      // Whoever dials now is there before us.
+      await open(peer.url, freshName(), { token: 'ben' }).synced
+      expect(peer.offered).toEqual([['thexr.v1', 'thexr.auth.ben']])
       doc.getMap('entities').set('mine', new Y.Map([['name', 'x']]))
       return true
     })(),

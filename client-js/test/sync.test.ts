@@ -122,7 +122,8 @@ test('an idle link stays online and its round trip is measured', async () => {
   await ann.synced
   const seen: Status[] = []
   ann.on('status', (status) => seen.push(status))
-  await new Promise((resolve) => setTimeout(resolve, 5500))
+  const measured = () => seen.filter((status) => status.state === 'online' && status.rttMs !== null)
+  await until(() => measured().length >= 2, 'probed twice', 10_000)
   expect(seen.every(({ state }) => state === 'online')).toBe(true)
   expect(ann.status).toMatchObject({ state: 'online', rttMs: expect.any(Number) })
 })

@@ -21,7 +21,8 @@ test('a stock server syncs, but nothing is ever called saved, and the link does 
   ann.on('status', ({ state }) => states.push(state))
   ann.entities.create({ name: 'x' }, { id: 'x' })
   await until(() => bob.entities.has('x'), 'bob has it')
-  await new Promise((resolve) => setTimeout(resolve, 5500))
+  const asked = peer.asked
+  await until(() => peer.asked >= asked + 4, 'both were idle and probed, twice', 10_000)
   expect(ann.saveState).toBe('unsaved')
   expect(ann.pending).toBe(1)
   expect(states).toEqual([])
@@ -31,15 +32,19 @@ test('a stock server syncs, but nothing is ever called saved, and the link does 
 test('a close code from 4400 to 4499 is terminal, and reconnect() tries again', async () => {
   const peer = await peerWith(true)
   peer.refuse = 4403
-  const ann = open(peer.url, freshName())
+  const ann = open(peer.url, freshName(), { token: 'ann' })
   const errors: ThexrError[] = []
   ann.on('error', (error) => errors.push(error))
   await expect(ann.ready).rejects.toMatchObject({ code: 'DENIED', closeCode: 4403, retryable: false })
   expect(ann.status).toMatchObject({ state: 'closed', error: { code: 'DENIED' } })
   expect(errors).toHaveLength(1)
   await expect(ann.saved()).rejects.toMatchObject({ code: 'DENIED' })
-  await new Promise((resolve) => setTimeout(resolve, 700))
-  expect(peer.offered).toHaveLength(1)
+  // As long as somebody takes who may come back.
+  peer.refuse = 4503
+  open(peer.url, freshName(), { token: 'ben' })
+  const dials = (token: string) => peer.offered.filter((offered) => offered.includes(`thexr.auth.${token}`))
+  await until(() => dials('ben').length === 2, 'ben came back')
+  expect(dials('ann')).toHaveLength(1)
   peer.refuse = null
   ann.reconnect()
   await ann.saved({ timeout: 5000 })
@@ -229,9 +234,10 @@ test('a listener that disconnects while the socket is being made is obeyed', asy
     if (state === 'connecting') ann.disconnect()
   })
   ann.connect()
-  await new Promise((resolve) => setTimeout(resolve, 700))
+  // Whoever dials after it is there, and ann is not.
+  await open(peer.url, freshName()).synced
   expect(ann.status).toMatchObject({ state: 'offline', cause: 'paused' })
-  expect(peer.sockets.size).toBe(0)
+  expect(peer.sockets.size).toBe(1)
 })
 
 test('the browser’s offline event makes us probe at once, its online event makes us dial at once', async () => {

@@ -13,6 +13,8 @@ export interface Peer {
   readonly docs: Map<string, Y.Doc>
   /** Sockets open now. */
   readonly sockets: Set<WebSocket>
+  /** SyncStep1 received so far: a server without acks is probed with them. */
+  asked: number
   /** Subprotocols offered by each connection so far. */
   readonly offered: string[][]
   /** Sizes of the updates that came by POST. */
@@ -61,6 +63,7 @@ export const createPeer = async (options: { acks: boolean }): Promise<Peer> => {
     if (type !== 0) return
     const step = decoding.readVarUint(decoder)
     const body = decoding.readVarUint8Array(decoder)
+    if (step === 0) peer.asked++
     if (step === 0) socket.send(frame(1, Y.encodeStateAsUpdate(doc, body)))
     else Y.applyUpdate(doc, body, socket)
   }
@@ -111,6 +114,7 @@ export const createPeer = async (options: { acks: boolean }): Promise<Peer> => {
     },
     docs,
     sockets: new Set(),
+    asked: 0,
     offered: [],
     posted: [],
     acks: options.acks,
