@@ -2,7 +2,7 @@
 //! what an update holds.
 
 use crate::fault::{Fault, FaultCode};
-use crate::lib0::{Reader, write_bytes, write_str, write_var};
+use crate::lib0::{Reader, write_bytes, write_var};
 use crate::limits::ACK_BYTES_MAX;
 
 /// Outer id of the sync protocol (y-protocols).
@@ -151,13 +151,4 @@ pub fn ack(payload: &[u8]) -> Vec<u8> {
 /// A question for everybody's awareness.
 pub fn query_awareness() -> Vec<u8> {
     vec![QUERY_AWARENESS as u8]
-}
-
-/// A permission-denied message; stock providers log its reason.
-pub fn auth_denied(reason: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(reason.len().saturating_add(8));
-    write_var(&mut out, AUTH);
-    write_var(&mut out, 0);
-    write_str(&mut out, reason);
-    out
 }

@@ -227,7 +227,6 @@ fn frames_decode_to_their_messages_and_encode_back() {
         let whole = expected.iter().all(|m| m["payload"].is_string());
         assert!(!whole || encoded == bytes, "{name}");
     }
-    assert_eq!(frame::auth_denied("no"), [2, 0, 2, b'n', b'o']);
     assert_eq!(frame::query_awareness(), [3]);
 }
 

@@ -12,10 +12,9 @@ use crate::config::settings::one_line;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-use std::time::Duration;
 
 /// Ours and the engine's (a test compares that with Cargo.toml).
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (yrs 0.28.1)");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (yrs ", yrs_version!(), ")");
 
 /// Exit codes of sysexits.h.
 pub mod exit {
@@ -47,8 +46,8 @@ const EXIT_CODES: &str = "\
 Exit codes (sysexits.h):
   0 done              64 wrong command line    65 damaged data
   66 no such input    69 address in use        70 a bug
-  73 cannot create    74 read or write failed  75 data folder in use
-  78 wrong setting
+  71 system refuses   73 cannot create         74 read or write failed
+  75 folder in use    78 wrong setting
 ";
 
 const EXAMPLES: &str = "\
@@ -179,7 +178,7 @@ fn start(command: Command) -> Result<(), Failure> {
         .map_err(|error| Failure::new(exit::OS, format!("cannot start threads: {error}")))?;
     // Spawned, because the main thread's stack is not ours to choose, and so that a bug has an exit code.
     let outcome = runtime.block_on(runtime.spawn(run(command)));
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    runtime.shutdown_timeout(crate::limits::RUNTIME_END);
     outcome.unwrap_or_else(|bug| {
         let panic = bug.into_panic();
         let said = panic.downcast_ref::<String>().map(String::as_str);

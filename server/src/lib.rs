@@ -4,6 +4,13 @@
 //! space, [`space`] is its actor, [`store`] keeps its rows. Imports go down this list only; `config`, `limits`,
 //! `metrics` and `wire` are leaves that all may use.
 
+/// The engine that is built in; a test compares it with Cargo.toml.
+macro_rules! yrs_version {
+    () => {
+        "0.28.1"
+    };
+}
+
 pub mod cli;
 pub mod config;
 pub mod http;

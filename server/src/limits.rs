@@ -47,6 +47,17 @@ pub const WRITE_STALL: Duration = Duration::from_secs(20);
 /// The kernel is given at most this much unsent data per connection, so that backlog stays where we can see it.
 pub const NOTSENT_LOWAT_BYTES: u32 = 128 << 10;
 
+/// Pieces one message may come in; a browser uses a handful, and each piece costs more than its bytes. Symptom: close
+/// 1009 `message_too_big`.
+pub const FRAGMENTS_MAX: u32 = 4_096;
+/// Pieces given to the kernel in one call.
+pub const PIECES_MAX: usize = 64;
+/// Size of the scratch buffer that all connections of a thread read into.
+pub const SCRATCH_BYTES: usize = 64 << 10;
+/// Acks of one connection that may wait for its resync; a client asks a handful of times before it gives up. Symptom:
+/// close 4509 `update_gap`.
+pub const HELD_ACKS_MAX: usize = 64;
+
 /// A WebSocket ping goes out after this much silence; stock clients answer without code.
 pub const PING_EVERY: Duration = Duration::from_secs(20);
 /// A connection that sent nothing (not even a pong) for this long is closed.
@@ -144,6 +155,8 @@ pub const POSE_HZ_MAX: u8 = 90;
 pub const PRESENCE_LOWAT_BYTES: u32 = 4 << 10;
 /// A presence connection says HELLO within this time or is closed.
 pub const HELLO_WAIT: Duration = Duration::from_secs(10);
+/// A ping goes to a presence connection after this much silence.
+pub const PRESENCE_PING_EVERY: Duration = Duration::from_secs(5);
 /// A presence connection that is silent for this long is lost; clients ping every five seconds.
 pub const PRESENCE_SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How long a lost member is kept (setting `grace`).
@@ -179,12 +192,35 @@ pub const CONNECTIONS_PER_SPACE_MAX: usize = 6_000;
 pub const RESTARTS_MAX: usize = 3;
 /// See [`RESTARTS_MAX`].
 pub const RESTART_WINDOW: Duration = Duration::from_secs(5);
-/// How long joins are refused after the budget is spent; doubles up to a minute.
+/// How long joins are refused after the budget is spent; doubles up to [`RESTART_REFUSAL_MAX`].
 pub const RESTART_REFUSAL: Duration = Duration::from_secs(2);
+/// See [`RESTART_REFUSAL`].
+pub const RESTART_REFUSAL_MAX: Duration = Duration::from_secs(60);
 
 /// How long a space whose stored data is damaged is refused without looking at it again.
 pub const DAMAGED_REFUSAL: Duration = Duration::from_secs(30);
 
+/// Updates above this size are not compared with what is known under the same clocks: the comparison encodes
+/// them again, and clients that load their own store resend whole documents as updates.
+pub const COMPARE_BYTES_MAX: usize = 64 << 10;
+/// Encoded answers kept for the current version of a document: a crowd that comes back at once brings a handful
+/// of different state vectors.
+pub const ANSWERS_MAX: usize = 16;
+/// Values nested deeper read as null; the scanner refuses them on the way in.
+pub const VALUE_DEPTH_MAX: usize = 34;
+/// Strokes read from one board: a bound on the walk, far above what a board can draw.
+pub const STROKES_PER_BOARD_MAX: usize = 1_000_000;
+
+/// How long an orderly end may take; what was acknowledged is on the disk long before. Symptom: exit code 70.
+pub const STOP_MAX: Duration = Duration::from_secs(25);
+/// How long threads that hang may hold up the end of the program.
+pub const RUNTIME_END: Duration = Duration::from_secs(1);
+/// How long a browser may remember what a preflight said.
+pub const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
+/// How long a request under way may take when the server stops.
+pub const HTTP_END: Duration = Duration::from_secs(5);
+/// Pause after a connection could not be accepted (out of descriptors), so that the listener does not spin.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a space may take to save what it has applied when the server stops.
 pub const SHUTDOWN_SAVE: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.

@@ -5,7 +5,6 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
@@ -24,7 +23,7 @@ pub async fn run(listener: TcpListener, app: App) {
             Err(error) => {
                 // Out of descriptors, or a peer gone before we looked: pause so that it cannot spin.
                 tracing::warn!(%error, "accept failed");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                 continue;
             }
         };
@@ -56,7 +55,7 @@ pub async fn run(listener: TcpListener, app: App) {
                 _ = connection.as_mut() => {}
                 () = stop.cancelled() => {
                     connection.as_mut().graceful_shutdown();
-                    let _ = tokio::time::timeout(Duration::from_secs(5), connection.as_mut()).await;
+                    let _ = tokio::time::timeout(limits::HTTP_END, connection.as_mut()).await;
                 }
             }
         });

@@ -94,7 +94,7 @@ impl Default for Metrics {
             doc_bytes: Histogram::new(exponential_buckets(1_024.0, 4.0, 10)),
         };
         let mut r = Registry::with_prefix("thexr");
-        let info = [("version", env!("CARGO_PKG_VERSION")), ("yrs", "0.28.1")];
+        let info = [("version", env!("CARGO_PKG_VERSION")), ("yrs", yrs_version!())];
         r.register(
             "build",
             "What is running",

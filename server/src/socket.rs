@@ -33,11 +33,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use writer::Writer;
 
-/// Size of the scratch buffer that all connections of a thread read into.
-const SCRATCH_BYTES: usize = 64 << 10;
-
 thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; limits::SCRATCH_BYTES]);
 }
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thexr_schema::close;
 use thexr_schema::ids::SpaceId;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 /// The running spaces; cheap to clone.
@@ -54,7 +54,7 @@ impl Budget {
         self.crashes.push(now);
         if self.crashes.len() >= limits::RESTARTS_MAX {
             let delay = limits::RESTART_REFUSAL * 2u32.saturating_pow(self.refusals.min(5));
-            self.refused_until = Some(now + delay.min(Duration::from_secs(60)));
+            self.refused_until = Some(now + delay.min(limits::RESTART_REFUSAL_MAX));
             self.refusals += 1;
             self.crashes.clear();
         }
@@ -268,6 +268,7 @@ impl Spaces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_space_that_keeps_crashing_is_left_alone_for_longer_and_longer() {

@@ -40,7 +40,10 @@ pub(super) async fn run(args: Compact) -> Result<(), Failure> {
     let id = args.space.as_deref().map(tool::space_id).transpose()?;
     let store = args
         .place
-        .open("use POST /api/v1/admin/spaces/{id}/compact")
+        .open(
+            "ask it instead, with curl -X POST -H \"Authorization: Bearer $THEXR_ADMIN_TOKEN\" \
+             http://localhost:4000/api/v1/admin/spaces/<space>/compact",
+        )
         .await?;
     let spaces = match &id {
         Some(id) => vec![tool::find(&store, id).await?],

@@ -4,23 +4,20 @@ use super::{Failure, exit, logs};
 use crate::config::settings::Settings;
 use crate::config::{Config, Secret};
 use crate::limits;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-
-/// How long an orderly end may take; what was acknowledged is on the disk long before.
-const STOP_MAX: Duration = Duration::from_secs(25);
 
 const HELP: &str = "\
 A flag wins over its variable, a variable over the file, the file over the default. In the file the keys are the
 flags' names with _ (compact_bytes = \"4MiB\"); an unknown key is an error.
 
-Sizes: 64MiB, 8MB, 1000. Times: 500ms, 30s, 10m, 1h. A limit of 0 is refused.
+Sizes: 64MiB, 8MB, 1000 (bytes). Times: 500ms, 30s, 10m, 1h, 30 (seconds). A limit of 0 is refused.
 
 On 127.0.0.1 without an admin token, one is made up at every start and shown in the banner. On an address that other
 machines can reach, the server refuses to start without one, unless THEXR_INSECURE_OPEN=i-understand.
@@ -59,6 +56,20 @@ fn raise_descriptors(connections_max: usize) {
     }
 }
 
+/// Variables that look like settings of ours and are none, such as a misspelt one.
+fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let command = <Serve as clap::Args>::augment_args(clap::Command::new("serve"));
+    let known = |name: &str| {
+        name == "THEXR_INSECURE_OPEN"
+            || command
+                .get_arguments()
+                .any(|arg| arg.get_env().is_some_and(|env| env == name))
+    };
+    let ours = names.filter_map(|name| name.into_string().ok());
+    ours.filter(|name| name.starts_with("THEXR_") && !known(name))
+        .collect()
+}
+
 /// Serves until a signal says stop.
 #[expect(
     clippy::disallowed_methods,
@@ -81,6 +92,9 @@ pub(super) async fn run(args: Serve) -> Result<(), Failure> {
         if env(name).is_some() {
             tracing::warn!("{name} is set and ignored: this version keeps everything in the data folder");
         }
+    }
+    for name in unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!("{name} is set and ignored: there is no such setting");
     }
     let made_up = config.listen.ip().is_loopback() && config.admin_token.is_none();
     if made_up {
@@ -109,13 +123,13 @@ pub(super) async fn run(args: Serve) -> Result<(), Failure> {
         stop.cancel();
         tokio::select! {
             second = signals.next() => std::process::exit(second.code),
-            () = tokio::time::sleep(STOP_MAX) => {}
+            () = tokio::time::sleep(limits::STOP_MAX) => {}
         }
     };
     tokio::select! { biased;
         () = stopping => Err(Failure::new(
             exit::SOFTWARE,
-            format!("not everything had ended {} s after the signal; what was acknowledged is saved", STOP_MAX.as_secs()),
+            format!("not everything had ended {} s after the signal; what was acknowledged is saved", limits::STOP_MAX.as_secs()),
         )),
         () = server => {
             tracing::info!("stopped");
@@ -212,6 +226,20 @@ mod tests {
         );
         assert!(text.contains("made-up") && text.contains("ws://127.0.0.1:4123/sync/{space}"));
         assert!(!text.contains("Access"));
+    }
+
+    /// Regression: a misspelt variable did nothing, silently.
+    #[test]
+    fn a_variable_that_is_no_setting_is_noticed() {
+        let names = [
+            "THEXR_IDEL",
+            "THEXR_IDLE",
+            "THEXR_CONFIG",
+            "THEXR_INSECURE_OPEN",
+            "PATH",
+        ];
+        let unknown = unknown_variables(names.into_iter().map(OsString::from));
+        assert_eq!(unknown, ["THEXR_IDEL"]);
     }
 
     #[test]

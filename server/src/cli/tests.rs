@@ -50,3 +50,27 @@ fn the_version_names_the_engine_that_is_built_in() {
     let (engine, _) = rest.split_once('"').expect("quoted");
     assert!(VERSION.ends_with(&format!("(yrs {engine})")), "{VERSION}");
 }
+
+/// Regression: 71 was missing.
+#[test]
+fn the_help_lists_every_exit_code() {
+    for code in [
+        exit::OK,
+        exit::USAGE,
+        exit::DATA,
+        exit::NO_INPUT,
+        exit::UNAVAILABLE,
+        exit::SOFTWARE,
+        exit::OS,
+        exit::CANNOT_CREATE,
+        exit::IO,
+        exit::TRY_LATER,
+        exit::CONFIG,
+    ] {
+        let listed = EXIT_CODES.lines().skip(1).flat_map(|line| line.split("  "));
+        let found = listed
+            .map(str::trim)
+            .any(|entry| entry.starts_with(&format!("{code} ")));
+        assert!(found, "{code}");
+    }
+}

@@ -347,7 +347,7 @@ fn address(text: &str) -> Result<SocketAddr, BadConfig> {
     };
     numeric.parse().map_err(|_| {
         BadConfig(format!(
-            "listen is {text:?}: it must be an IP address and a port, such as 127.0.0.1:4000 or [::]:4000"
+            "listen is {text:?}: it must be an IP address and a port, such as 127.0.0.1:4000 or [::]:4000, or localhost:4000"
         ))
     })
 }

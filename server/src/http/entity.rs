@@ -2,7 +2,7 @@
 //! members receive, and is answered once it is durable.
 
 use super::etag;
-use super::input::{AnyJson, InComponent, InEntity, InSpace, Json, Query, entity_id, page_len};
+use super::input::{AnyJson, InComponent, InEntity, InSpace, Json, Query, entity_id, page_len, random_id};
 use super::problem::{Code, Problem};
 use crate::App;
 use crate::space::doc::SpaceDoc;
@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 use thexr_schema::api::{Entity, Page, WriteEntity, Written};
 use thexr_schema::component::{ComponentFault, check_component};
 use thexr_schema::ids::{SpaceId, component_name_ok};
+
+/// As browsers make ids: 21 characters of 64, 126 random bits.
+const LETTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-";
 
 /// The query of a list of entities.
 #[derive(Deserialize)]
@@ -102,7 +105,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let id = match &wish.id {
         Some(id) => entity_id(id)?.to_string(),
-        None => random_id(),
+        None => random_id(LETTERS, 21),
     };
     let edit = Edit::Create {
         entity: id.clone(),
@@ -257,11 +260,4 @@ fn fault(fault: &ComponentFault) -> Problem {
         ComponentFault::Limit(_) | ComponentFault::Value { .. } => Code::InvalidComponent,
     };
     Problem::said(code, fault)
-}
-
-/// As browsers make them: 21 characters of 64, 126 random bits.
-fn random_id() -> String {
-    const LETTERS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-";
-    let letter = |_| char::from(LETTERS[usize::from(rand::random::<u8>() % 64)]);
-    (0..21).map(letter).collect()
 }

@@ -10,11 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-
-/// How long a browser may remember what a preflight said.
-const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
 /// Refuses what comes from a page that has no business here.
 pub async fn check(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
@@ -47,7 +43,7 @@ pub fn cors(config: &Config) -> CorsLayer {
             super::layers::REQUEST_ID,
         ])
         .expose_headers([header::ETAG, header::LOCATION, super::layers::REQUEST_ID])
-        .max_age(PREFLIGHT_AGE)
+        .max_age(crate::limits::PREFLIGHT_AGE)
         .vary([header::ORIGIN])
 }
 

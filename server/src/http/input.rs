@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
+use rand::RngExt;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::Value;
@@ -122,6 +123,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                 Problem::said(Code::BadQuery, format!("in the query, {said}"))
             })
     }
+}
+
+/// An id for what is made without one.
+pub fn random_id(letters: &[u8], len: usize) -> String {
+    let mut random = rand::rng();
+    (0..len)
+        .map(|_| char::from(letters[random.random_range(0..letters.len())]))
+        .collect()
 }
 
 /// How many items a page shall have.

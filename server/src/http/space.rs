@@ -1,6 +1,6 @@
 //! `/api/v1/spaces`: what spaces there are, and making, naming and deleting them.
 
-use super::input::{InSpace, Json, Query, page_len};
+use super::input::{InSpace, Json, Query, page_len, random_id};
 use super::problem::{Code, Problem};
 use super::{etag, timestamp};
 use crate::store::SpaceRow;
@@ -11,6 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use thexr_schema::api::{CreateSpace, Page, RenameSpace, SpaceInfo};
 use thexr_schema::ids::SpaceId;
+
+/// Letters and digits that are hard to confuse; 26 of 32 are 130 random bits.
+const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// The query of a list of spaces.
 #[derive(Deserialize)]
@@ -54,7 +57,9 @@ pub async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     let id: SpaceId = match wish.id {
         Some(id) => id.parse().map_err(|e| Problem::said(Code::BadSpaceId, e))?,
-        None => random_id(),
+        None => random_id(LETTERS, 26)
+            .parse()
+            .expect("letters and digits are an id"),
     };
     let name = match &wish.name {
         Some(name) => display_name(name)?,
@@ -131,12 +136,4 @@ fn display_name(name: &str) -> Result<&str, Problem> {
         ));
     }
     Ok(name)
-}
-
-/// 130 random bits in letters and digits that are hard to confuse.
-fn random_id() -> SpaceId {
-    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let letter = |_| char::from(LETTERS[usize::from(rand::random::<u8>() % 32)]);
-    let id: String = (0..26).map(letter).collect();
-    id.parse().expect("letters and digits are an id")
 }

@@ -102,7 +102,7 @@ fn twice(per_second: f64) -> Rate {
 }
 
 impl Channel for Presence {
-    const PING_EVERY: Duration = Duration::from_secs(5);
+    const PING_EVERY: Duration = limits::PRESENCE_PING_EVERY;
     const SILENCE_MAX: Duration = limits::PRESENCE_SILENCE_MAX;
 
     fn receive(&mut self, payload: &Bytes, out: &mut Writer) -> Result<(), End> {

@@ -1,13 +1,11 @@
 //! WebSocket frames from the peer (RFC 6455 §5): unmasked, joined, limited. Total: no input panics, and nothing is
 //! allocated for a length before that many bytes have come.
 
+use crate::limits;
 use crate::wire::opcode;
 use bytes::Bytes;
 use thexr_schema::close::{self, Close};
 use thexr_schema::limits::WS_MESSAGE_BYTES_MAX;
-
-/// Pieces one message may come in; a browser uses a handful, and each piece costs more than its bytes.
-const FRAGMENTS_MAX: u32 = 4_096;
 
 /// What the peer said.
 #[derive(Debug, PartialEq, Eq)]
@@ -86,7 +84,9 @@ impl Reader {
             opcode::BINARY if self.fragments > 0 => return Err(close::PROTOCOL_ERROR),
             opcode::CONTINUATION if self.fragments == 0 => return Err(close::PROTOCOL_ERROR),
             opcode::BINARY | opcode::CONTINUATION => {
-                if self.message.len() + header.len > WS_MESSAGE_BYTES_MAX || self.fragments >= FRAGMENTS_MAX {
+                if self.message.len() + header.len > WS_MESSAGE_BYTES_MAX
+                    || self.fragments >= limits::FRAGMENTS_MAX
+                {
                     return Err(close::MESSAGE_TOO_BIG);
                 }
             }

@@ -1,12 +1,10 @@
 //! Frames to the peer: a queue of shared bytes, written with one vectored call as far as the peer takes them.
 
+use crate::limits;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use tokio::net::TcpStream;
-
-/// Pieces given to the kernel in one call.
-const PIECES_MAX: usize = 64;
 
 /// What is to be written.
 #[derive(Default)]
@@ -42,7 +40,7 @@ impl Writer {
     pub fn write(&mut self, stream: &TcpStream) -> io::Result<usize> {
         let mut total = 0;
         while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+            let mut slices = [IoSlice::new(&[]); limits::PIECES_MAX];
             let mut n = 0;
             for (slice, piece) in slices.iter_mut().zip(&self.queue) {
                 *slice = IoSlice::new(piece);

@@ -8,6 +8,7 @@ mod place;
 mod sweep;
 pub mod walk;
 
+use crate::limits;
 use bytes::Bytes;
 use std::collections::HashMap;
 use thexr_schema::Fault;
@@ -20,13 +21,6 @@ use yrs::{Doc, MapRef, Options, ReadTxn, StateVector, Transact, Update};
 pub const ENTITIES: &str = "entities";
 /// What the name of a whiteboard's root array starts with.
 pub const STROKES_PREFIX: &str = "strokes:";
-
-/// Updates above this size are not compared with what is known under the same clocks: the comparison encodes
-/// them again, and clients that load their own store resend whole documents as updates.
-const COMPARE_BYTES_MAX: usize = 64 << 10;
-/// Encoded answers kept for the current version of the document: a crowd that comes back at once brings a handful
-/// of different state vectors.
-const ANSWERS_MAX: usize = 16;
 
 /// Content kinds up to this one hold no value: garbage collected (0) and deleted (1).
 const DELETED: u8 = 1;
@@ -231,7 +225,7 @@ impl SpaceDoc {
     /// True when a struct under a known clock differs from what the document holds there. Content that has been
     /// deleted since is not compared: every honest client sends it in its own state.
     fn contradicts(&self, update: &CheckedUpdate) -> bool {
-        if update.bytes.len() > COMPARE_BYTES_MAX {
+        if update.bytes.len() > limits::COMPARE_BYTES_MAX {
             return false;
         }
         let mut from: HashMap<ClientID, u32, _> = HashMap::default();
@@ -305,7 +299,7 @@ impl SpaceDoc {
             self.measure(update.len());
         }
         let bytes = crate::wire::message(&thexr_schema::frame::sync_step2(&update));
-        if self.answers.1.len() == ANSWERS_MAX {
+        if self.answers.1.len() == limits::ANSWERS_MAX {
             self.answers.1.remove(0);
         }
         self.answers.1.push((key, bytes.clone()));

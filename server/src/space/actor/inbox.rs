@@ -1,6 +1,7 @@
 //! What the actor does with messages from sockets and with edits made over HTTP.
 
 use super::{Actor, Exit};
+use crate::limits;
 use crate::space::doc::edit::{Edit, Edited};
 use crate::space::doc::{CheckedUpdate, Clocks, Keep, Refused};
 use crate::space::saver::After;
@@ -12,9 +13,6 @@ use thexr_schema::close;
 use thexr_schema::frame;
 use thexr_schema::ids::Seq;
 use tokio::time::Instant;
-
-/// Acks of one connection that may wait for its resync; a client asks a handful of times before it gives up.
-const HELD_ACKS_MAX: usize = 64;
 
 /// What became of an update.
 enum Merged {
@@ -127,7 +125,7 @@ impl Actor {
             && receiver.resync
         {
             receiver.held_acks.push(payload);
-            if receiver.held_acks.len() > HELD_ACKS_MAX {
+            if receiver.held_acks.len() > limits::HELD_ACKS_MAX {
                 self.fanout.close(from, close::UPDATE_GAP);
             }
             return;

@@ -2,16 +2,12 @@
 //! deep. What does not fit the layout of design §3 is left out, not an error.
 
 use super::{STROKES_PREFIX, SpaceDoc};
+use crate::limits;
 use base64::Engine;
 use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use yrs::{Any, Array, ArrayRef, Map as _, MapRef, Out, ReadTxn, Transact, any};
-
-/// Values nested deeper read as null; the scanner refuses them on the way in.
-const DEPTH_MAX: usize = 34;
-/// Strokes read from one board: a bound on the walk, far above what a board can draw.
-const STROKES_PER_BOARD_MAX: usize = 1_000_000;
 
 /// Components by name.
 pub type Components = Map<String, Value>;
@@ -29,19 +25,6 @@ impl SpaceDoc {
     /// True when the entity is there.
     pub fn has_entity(&self, id: &str) -> bool {
         matches!(self.entities.get(&self.doc.transact(), id), Some(Out::YMap(_)))
-    }
-
-    /// Entity ids in order.
-    pub fn entity_ids(&self) -> Vec<String> {
-        let txn = self.doc.transact();
-        let mut ids: Vec<String> = self
-            .entities
-            .iter(&txn)
-            .filter(|(_, out)| matches!(out, Out::YMap(_)))
-            .map(|(id, _)| id.to_owned())
-            .collect();
-        ids.sort_unstable();
-        ids
     }
 
     /// Up to `limit` entities after id `after`, of those that have `component` (when given), by id.
@@ -127,7 +110,7 @@ fn board_array<T: ReadTxn>(txn: &T, board: &str) -> Option<ArrayRef> {
 fn strokes<'a, T: ReadTxn>(txn: &'a T, array: &'a ArrayRef) -> impl Iterator<Item = Value> + 'a {
     array
         .iter(txn)
-        .take(STROKES_PER_BOARD_MAX)
+        .take(limits::STROKES_PER_BOARD_MAX)
         .filter_map(|out| match out {
             Out::Any(any @ Any::Map(_)) => Some(json(&any, 0)),
             _ => None,
@@ -151,7 +134,7 @@ fn components<T: ReadTxn>(txn: &T, map: &MapRef) -> Components {
 
 /// One JSON value; buffers become base64 strings, numbers that JSON lacks become null.
 pub(super) fn json(value: &Any, depth: usize) -> Value {
-    if depth > DEPTH_MAX {
+    if depth > limits::VALUE_DEPTH_MAX {
         return Value::Null;
     }
     match value {
