@@ -210,7 +210,8 @@ fn wrong_symptoms(text: &str) -> Vec<String> {
         let Ok(number) = word.parse::<u16>() else { continue };
         let name = words
             .get(at + 1)
-            .and_then(|next| next.strip_prefix('`')?.strip_suffix('`'));
+            .and_then(|next| next.strip_prefix('`')?.strip_suffix('`'))
+            .filter(|name| !name.contains(|c: char| c.is_ascii_uppercase()));
         let right = if at > 0 && words[at - 1] == "close" {
             let found = close::ALL.iter().find(|close| close.code == number);
             found.is_some_and(|close| name.is_none_or(|name| name == close.reason))
