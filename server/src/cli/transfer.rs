@@ -153,7 +153,10 @@ pub(super) async fn import(args: Import) -> Result<(), Failure> {
         } else {
             ""
         };
-        Failure::new(exit::DATA, format!("{shown} is not a Yjs update: {fault}{hint}"))
+        Failure::new(
+            exit::DATA,
+            format!("{shown} does not look like a Yjs v1 update ({fault}){hint}"),
+        )
     })?;
 
     let store = args.place.open("use POST /api/v1/spaces/{id}/update").await?;

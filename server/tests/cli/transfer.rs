@@ -56,8 +56,8 @@ fn an_import_that_cannot_be_merged_changes_nothing() {
     for (name, bytes, says) in [
         ("gap", &gap[..], "edits the server does not have"),
         ("json", b"{\"entities\":{}}", "JSON"),
-        ("text", b"hello", "not a Yjs update"),
-        ("empty", b"", "not a Yjs update"),
+        ("text", b"hello", "does not look like a Yjs v1 update"),
+        ("empty", b"", "does not look like a Yjs v1 update"),
     ] {
         let file = folder.path(name);
         std::fs::write(&file, bytes).expect("writes");
