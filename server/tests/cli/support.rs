@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use thexr::metrics::Metrics;
 use thexr::space::doc::SpaceDoc;
 use thexr::space::doc::edit::{Edit, Edited};
-use thexr::store::{NewEvent, Store};
+use thexr::store::{NewEvent, OpenError, Store};
 use tokio_util::task::TaskTracker;
 
 /// A folder of its own per test, gone afterwards.
@@ -111,9 +112,13 @@ pub fn gap() -> Vec<u8> {
 pub fn fill(data: &Path, space: &str, edits: std::ops::Range<u32>) {
     block_on(async {
         let tracker = TaskTracker::new();
-        let store = Store::open(data, Arc::new(Metrics::default()), &tracker)
-            .await
-            .expect("opens");
+        let store = loop {
+            match Store::open(data, Arc::new(Metrics::default()), &tracker).await {
+                // A process that another test is just starting holds a copy of our old lock until it runs.
+                Err(OpenError::Locked(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+                opened => break opened.expect("opens"),
+            }
+        };
         let id = space.parse().expect("a space id");
         let row = match store.space(&id).await.expect("reads") {
             Some(row) => row,
