@@ -131,9 +131,24 @@ test('somebody else’s cursor shows where they point, and goes when they leave 
   await ben.mouse.move(20, 20)
   await cursor.waitFor({ state: 'detached' })
 
-  await ben.mouse.move(board.x + 50, board.y + 250)
+  // The crosshair of the keyboard points as well.
+  await ben.getByTestId('board-canvas').focus()
+  await ben.keyboard.press('ArrowRight')
   await cursor.waitFor()
   await ben.getByTestId('view-map').click()
+  await cursor.waitFor({ state: 'detached' })
+
+  // Who points at nothing for some seconds has stopped pointing.
+  await ben.getByTestId('view-board').click()
+  await ben.getByTestId('board-tools').waitFor()
+  // The board listens some frames after it is there, and a hand does not move once.
+  for (let n = 0; n < 100 && (await cursor.count()) === 0; n++)
+    await ben.mouse.move(board.x + 50 + (n % 10), board.y + 250)
+  await cursor.waitFor()
+  await cursor.waitFor({ state: 'detached' })
+  await ben.mouse.move(board.x + 60, board.y + 250)
+  await cursor.waitFor()
+  await ben.getByRole('link', { name: 'All spaces' }).click()
   await cursor.waitFor({ state: 'detached' })
 })
 

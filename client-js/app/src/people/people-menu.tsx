@@ -11,6 +11,8 @@ import { usePeople, type Person } from './people.js'
 
 /** Rows drawn at once. Nobody reads a thousand names. */
 const page = 100
+/** More people than the smallest window shows at once. */
+const scrollsFrom = 5
 
 /** Letters and numbers are drawn by the style sheet: they are a picture, and its name is around it. */
 export const Avatar = ({ person }: { person: Pick<Person, 'name' | 'color' | 'away' | 'tabs'> }) => (
@@ -180,7 +182,12 @@ function PeopleList({ space, people, ownName }: ListProps) {
           Finding out who is here…
         </p>
       ) : (
-        <ul class="people-list" aria-label="Who is here">
+        <ul
+          class="people-list"
+          aria-label="Who is here"
+          // A list that scrolls has nothing in it to tab to.
+          tabIndex={people.length > scrollsFrom ? 0 : undefined}
+        >
           {people.slice(0, limit).map((each) => (
             <li
               key={each.userId}
