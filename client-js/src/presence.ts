@@ -147,13 +147,13 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
       lane?.viewChanged()
     },
     pose: (id, now) => lane?.pose(id, now) ?? null,
-    send: (topic, data) => {
+    send: (topic, data, key) => {
       const bytes = utf8.encode(JSON.stringify(data) ?? 'null')
       if (bytes.length > SAY_BYTES_MAX || !fits(APP + topic))
         throw new ThexrError('TOO_LARGE', `a message has at most ${SAY_BYTES_MAX} bytes`, {
           help: `Its topic has at most ${TOPIC_BYTES_MAX - APP.length}.`,
         })
-      lane?.say(APP + topic, (messages++).toString(36), () => bytes)
+      lane?.say(APP + topic, key ?? `#${messages++}`, () => bytes)
     },
     on: emitter.on,
     say: (topic, key, data) => lane?.say(topic, key, data),

@@ -356,7 +356,10 @@ export interface Presence<M> {
   view(view: View): void
   /** Where a member is at `now` (as `performance.now()` counts), smoothed. Call it per frame. */
   pose(memberId: string, now?: number): Pose | null
-  /** To everybody else who is here now. May be lost; at most 4 KiB of JSON. */
-  send(topic: string, data: unknown): void
+  /**
+   * To everybody else who is here now. May be lost; at most 4 KiB of JSON. With a `key` only the newest counts: what
+   * has not left yet is replaced, as for a cursor.
+   */
+  send(topic: string, data: unknown, key?: string): void
   readonly on: On<PresenceEvents<M>>
 }

@@ -118,7 +118,7 @@ pub const MID_EVERY: u32 = 8;
 /// Ticks between two dots of somebody far away: 1 Hz.
 pub const FAR_EVERY: u32 = 20;
 /// Far members told per tick at most, on average: with more of them each comes less often than once a second.
-pub const FAR_DOTS_PER_TICK: u32 = 50;
+pub const FAR_DOTS_PER_TICK: u32 = 45;
 /// With more people near than fit as records, who is nearest is found out for each part of a cell.
 pub const CROWD_MIN: usize = 48;
 /// Cells of which it is remembered whose turn is next; more are forgotten all at once.

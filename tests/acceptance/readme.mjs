@@ -43,7 +43,7 @@ test('the samples of the README do what they say', async (t) => {
 
   const [ours, stock, ...more] = samples
   assert.deepEqual(more, [], 'a sample that no test runs')
-  assert.equal(await say(here(ours)), 'Ben sees a box\n')
+  assert.equal(await say(here(ours)), 'Ben meets Ada and sees a box\n')
   assert.match(await say(here(stock), (said) => said.includes('\n')), /^\[.*'lamp'.*\]\n$/s)
   await server.api('GET', '/spaces/lobby/entities/lamp/components/light')
 })
