@@ -119,8 +119,9 @@ pub const MID_EVERY: u32 = 8;
 pub const FAR_EVERY: u32 = 20;
 /// Far members told per tick at most, on average: with more of them each comes less often than once a second.
 pub const FAR_DOTS_PER_TICK: u32 = 45;
-/// With more people near than fit as records, who is nearest is found out for each part of a cell.
-pub const CROWD_MIN: usize = 48;
+/// With more people near than this (two and a half times what fits as records), who is nearest is found out for each
+/// part of a cell: sixteen times as many frames are built.
+pub const CROWD_MIN: usize = 128;
 /// Cells of which it is remembered whose turn is next; more are forgotten all at once.
 pub const CELLS_REMEMBERED_MAX: usize = 8_192;
 /// Receivers that missed the same tick, and a quarter of all: then the server is too slow, not they.

@@ -160,7 +160,10 @@ impl<C: Channel> Connection<C> {
 
     async fn serve(&mut self, stop: &CancellationToken) -> End {
         let timer = sleep_until(self.deadline());
-        tokio::pin!(timer);
+        // Kept from turn to turn: to wait for the bell takes a lock, and most turns are not about it.
+        let lanes = self.lanes.clone();
+        let bell = lanes.ready();
+        tokio::pin!(timer, bell);
         loop {
             if let Err(end) = self.write_due().and_then(|()| self.deliver()) {
                 return end;
@@ -181,7 +184,10 @@ impl<C: Channel> Connection<C> {
                 // The space closes its connections when the server stops; this is for one that never answers.
                 () = stop.cancelled(), if self.channel.is_over() && self.closing.is_none() => Err(close::RESTART.into()),
                 ready = writing.writable(), if !self.writer.is_empty() => ready.map_err(End::from),
-                () = self.lanes.ready() => self.lanes.broken().map_or(Ok(()), |close| Err(close.into())),
+                () = bell.as_mut() => {
+                    bell.set(lanes.ready());
+                    lanes.broken().map_or(Ok(()), |close| Err(close.into()))
+                }
                 () = self.channel.room(), if waits => Ok(()),
                 len = read(&mut reading), if may_read => len.map_err(End::from).and_then(|len| self.take_scratch(len)),
                 () = timer.as_mut() => self.on_time(Instant::now()),

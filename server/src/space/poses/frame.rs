@@ -49,7 +49,8 @@ pub(super) struct Builder {
     near: Vec<(i32, u32, bool)>,
     records: Vec<u32>,
     dots: Vec<u32>,
-    crowd: Vec<u32>,
+    /// By index: near, and there was no record for it. False for all between two frames.
+    waiting: Vec<bool>,
     turns: HashMap<Group, u16>,
 }
 
@@ -78,7 +79,11 @@ impl Builder {
         };
         let crowded = self.near.len() * slot_len(0b11) > share;
         if crowded {
-            self.near.sort_unstable();
+            // As many as could have a record, if all were of the shortest kind, in order; the rest in any.
+            let nearest = (share / slot_len(0)).min(self.near.len() - 1);
+            self.near.select_nth_unstable(nearest);
+            self.near[..nearest].sort_unstable();
+            self.waiting.resize(scene.avatars.len(), false);
         }
         for (_, index, due) in &self.near {
             let avatar = &scene.avatars[*index as usize];
@@ -88,13 +93,15 @@ impl Builder {
                 0
             };
             left -= bytes;
-            if bytes == 0 && crowded && changed(avatar, scene.tick, limits::POSE_REFRESH_TICKS) {
-                self.crowd.push(*index);
+            if bytes == 0 && crowded {
+                self.waiting[*index as usize] = changed(avatar, scene.tick, limits::POSE_REFRESH_TICKS);
             }
         }
         let room = left / DOT_BYTES;
         rotate(&mut self.dots, room, scene.tick);
-        self.take_turns(group, scene, room - self.dots.len());
+        if crowded {
+            self.take_turns(group, scene, room - self.dots.len());
+        }
         write(group, scene, &self.records, &self.dots)
     }
 
@@ -102,7 +109,6 @@ impl Builder {
         self.near.clear();
         self.records.clear();
         self.dots.clear();
-        self.crowd.clear();
         let [cx, cz] = group.cell.centre_of(group.part);
         for (at, place) in scene.occupied.iter().enumerate() {
             if place.zone != group.zone {
@@ -129,28 +135,24 @@ impl Builder {
 
     /// Dots for those of a crowd that there was no record for: the next ones after whoever was last.
     fn take_turns(&mut self, group: Group, scene: &Scene<'_>, room: usize) {
-        if self.crowd.is_empty() || room == 0 {
-            return;
-        }
         if self.turns.len() > limits::CELLS_REMEMBERED_MAX {
             self.turns.clear();
         }
-        let handle = |index: &u32| scene.avatars[*index as usize].handle;
         let key = Group {
             scope: Scope::Changes,
             ..group
         };
-        let last = self.turns.get(&key).copied().unwrap_or_default();
+        let last = self.turns.entry(key).or_default();
         // By index is by handle.
-        self.crowd.sort_unstable();
-        let start = self.crowd.partition_point(|index| handle(index) <= last);
-        let start = start % self.crowd.len();
-        self.crowd.rotate_left(start);
-        self.crowd.truncate(room);
-        if let Some(index) = self.crowd.last() {
-            self.turns.insert(key, handle(index));
+        let start = scene.avatars.partition_point(|avatar| avatar.handle <= *last);
+        let all = (start..scene.avatars.len()).chain(0..start);
+        for index in all.filter(|index| self.waiting[*index]).take(room) {
+            self.dots.push(index as u32);
+            *last = scene.avatars[index].handle;
         }
-        self.dots.extend_from_slice(&self.crowd);
+        self.near
+            .iter()
+            .for_each(|(_, index, _)| self.waiting[*index as usize] = false);
     }
 }
 
