@@ -264,7 +264,10 @@ export function createEngine({ canvas, list, space }: Options): Engine {
     },
     fit: () => {
       const all = dotsNow(performance.now())
-      const [xs, zs] = [[...all.map((dot) => dot.x), me.x], [...all.map((dot) => dot.z), me.z]]
+      const [xs, zs] = [
+        [...all.map((dot) => dot.x), me.x],
+        [...all.map((dot) => dot.z), me.z],
+      ]
       const [left, right] = [Math.min(...xs), Math.max(...xs)]
       const [top, bottom] = [Math.min(...zs), Math.max(...zs)]
       const scale = Math.min((width - 96) / (right - left || 1), (height - 128) / (bottom - top || 1), 56)

@@ -90,7 +90,9 @@ export function listenToMap(canvas: HTMLCanvasElement, engine: Engine): () => vo
   }
   const wheel = (event: WheelEvent) => {
     event.preventDefault()
-    engine.zoom(Math.exp(-Math.max(-120, Math.min(120, event.deltaY * (event.deltaMode === 1 ? 33 : 1))) * 0.002))
+    engine.zoom(
+      Math.exp(-Math.max(-120, Math.min(120, event.deltaY * (event.deltaMode === 1 ? 33 : 1))) * 0.002),
+    )
   }
 
   const listeners = new AbortController()

@@ -65,8 +65,8 @@ export function SpaceMap({ space }: { space: AppSpace }) {
         aria-describedby="map-help"
       />
       <p id="map-help" class="sr">
-        Arrow keys or W, A, S and D walk, plus and minus zoom, 0 shows everybody, Enter tells where you and the
-        others are. North is up.
+        Arrow keys or W, A, S and D walk, plus and minus zoom, 0 shows everybody, Enter tells where you and
+        the others are. North is up.
       </p>
       <ul ref={list} class="sr" aria-label="Where people are">
         {members.slice(0, toldMax).map((member) => (
@@ -80,7 +80,11 @@ export function SpaceMap({ space }: { space: AppSpace }) {
         ))}
       </ul>
       {note && (
-        <p class={`map-note ${lost ? 'lost' : ''}`} data-testid="map-note" role={failure ? 'alert' : undefined}>
+        <p
+          class={`map-note ${lost ? 'lost' : ''}`}
+          data-testid="map-note"
+          role={failure ? 'alert' : undefined}
+        >
           {note}
         </p>
       )}
@@ -123,7 +127,8 @@ export function SpaceMap({ space }: { space: AppSpace }) {
 function noteOf(space: AppSpace, others: number, lost: boolean): string {
   const { status } = space
   if (lost) {
-    if (status.state === 'offline' && status.cause === 'token') return 'No access token. The others are where you last saw them.'
+    if (status.state === 'offline' && status.cause === 'token')
+      return 'No access token. The others are where you last saw them.'
     return status.state === 'connecting'
       ? 'Reconnecting. The others are where you last saw them.'
       : 'Offline. The others are where you last saw them.'

@@ -74,7 +74,7 @@ export function TopBar({ room }: { room: Extract<Room, { state: 'open' }> }) {
       >
         <Icon name="redo" />
       </button>
- <button class="icon-button wide-only" aria-label="Copy link" title="Copy link" onClick={share}>
+      <button class="icon-button wide-only" aria-label="Copy link" title="Copy link" onClick={share}>
         <Icon name="link" />
       </button>
       <button
