@@ -1,5 +1,5 @@
 //! One WebSocket: frames in, checked messages to the space, frames out. One task per connection; an idle one holds
-//! no buffer. What is spoken on it is the business of a [`Channel`]: [`sync`] or [`presence`].
+//! no buffer. What is spoken on it is the business of a channel: [`sync`] or [`presence`].
 //!
 //! Reading and writing never wait for each other: while the space has no room for a message the connection goes on
 //! writing, and while the peer does not read it goes on reading until its lane is full.
