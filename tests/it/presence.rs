@@ -119,6 +119,11 @@ async fn after_a_restart_everybody_is_suspended_and_may_come_back() {
     let (token, handle) = (ana.token, ana.handle);
     drop((ana, ben));
     server.restart().await;
+    assert_eq!(
+        members(&server, "hall").await.len(),
+        2,
+        "known from the first answer on"
+    );
     let mut ana = Member::enter(server.addr(), "hall", "ana", Some(token)).await;
     assert!(ana.resumed && ana.handle == handle);
     assert_eq!(ana.names(), ["ana", "ben?"]);

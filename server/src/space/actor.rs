@@ -100,8 +100,6 @@ pub struct Actor {
     poses: Poses,
     /// What the ticks of poses are counted by.
     clock: TickClock,
-    /// What presence connections said before the roster was there.
-    held_people: Vec<(ConnId, FromMember)>,
     /// What is applied and not yet durable.
     saver: Saver,
     /// What `row.log_bytes` is told to.
@@ -187,7 +185,6 @@ impl Actor {
             people: People::default(),
             poses: Poses::default(),
             clock: TickClock::new(now),
-            held_people: Vec::new(),
             saver: Saver::default(),
             save_at: now,
             jobs: JoinSet::new(),
@@ -271,7 +268,10 @@ impl Actor {
                 Some(control) = mail.control.recv(), if self.is_settled() => Event::Control(control),
                 Some(done) = self.jobs.join_next() => Event::Job(done),
                 due = poses.tick(), if !self.poses.is_empty() => Event::Tick(due),
-                _ = mail.people.recv_many(&mut said, limits::PEOPLE_LEN) => Event::People(std::mem::take(&mut said)),
+                // Until the roster is read they wait where they are bounded.
+                _ = mail.people.recv_many(&mut said, limits::PEOPLE_LEN), if self.roster.is_some() => {
+                    Event::People(std::mem::take(&mut said))
+                }
                 _ = tick.tick(), if self.awareness.is_dirty() => Event::AwarenessTick,
                 () = sleep_until(self.save_at), if self.saver.is_ready() => Event::SaveDue,
                 _ = housekeeping.tick() => Event::Housekeeping,
@@ -337,8 +337,6 @@ impl Actor {
                 self.cursor_left(conn, now);
                 self.idle_since = now;
             }
-            Control::Members(reply) => drop(reply.send(self.member_infos())),
-            Control::Kick(member, reply) => self.kick(&member, reply, now),
             Control::Stop(close) => {
                 self.fanout.close_all(close);
                 self.people.close_all(close);
@@ -354,6 +352,8 @@ impl Actor {
                 });
             }
             other if self.doc.is_none() => self.held_control.push(other),
+            Control::Members(reply) => drop(reply.send(self.member_infos())),
+            Control::Kick(member, reply) => self.kick(&member, reply, now),
             Control::Read(read) => {
                 self.idle_since = now;
                 self.reads.push(read);

@@ -21,9 +21,6 @@ impl Actor {
         let (roster, facts) = Roster::restored(rows, self.context.grace, now, now_ms());
         self.roster = Some(roster);
         self.push_facts(facts);
-        for (conn, message) in std::mem::take(&mut self.held_people) {
-            self.people_said(conn, message, now);
-        }
     }
 
     pub(super) fn push_facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
@@ -34,10 +31,7 @@ impl Actor {
 
     /// A message of a presence connection.
     pub(super) fn people_said(&mut self, conn: ConnId, message: FromMember, now: Instant) {
-        let Some(roster) = &mut self.roster else {
-            self.held_people.push((conn, message));
-            return;
-        };
+        let Some(roster) = &mut self.roster else { return };
         match message {
             FromMember::Enter(enter) => self.enter(conn, *enter, now),
             FromMember::View(view) => self.with_poses(|poses, _| poses.view(conn, &view)),
