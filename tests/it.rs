@@ -27,6 +27,8 @@ mod metrics;
 mod mutation;
 #[path = "it/presence.rs"]
 mod presence;
+#[path = "it/stock.rs"]
+mod stock;
 #[path = "it/sync.rs"]
 mod sync;
 #[path = "it/tidy.rs"]

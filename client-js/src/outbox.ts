@@ -1,6 +1,6 @@
 // What is said to everybody waits here: of one topic and key only the newest, each at most twenty times a
 // second, all together within what the server passes on (SPEC M12). Pure: time is an argument.
-import { SAY_BYTES_MAX } from './limits.js'
+import { APP, SAY_BYTES_MAX } from './limits.js'
 
 /** How often we look, and so how often one key can be said. */
 export const OUTBOX_INTERVAL_MS = 50
@@ -34,11 +34,24 @@ export const createOutbox = (): Outbox => {
   let bytes = BYTES_BURST
   let filledAt = -Infinity
 
+  /** One message of the app, then gestures and lines, then the rest: neither waits behind a burst of the other. */
+  const inTurn = () => {
+    const all = [...waiting]
+    const app = all.filter(([, { topic }]) => topic.startsWith(APP))
+    return [...app.splice(0, 1), ...all.filter(([, { topic }]) => !topic.startsWith(APP)), ...app]
+  }
+
   return {
     put: (topic, key, data) => {
       // Replacing keeps the place in the queue, so who changes often is not put off for ever.
       const id = `${topic}\n${key}`
-      if (waiting.has(id) || waiting.size < WAITING_MAX) waiting.set(id, { topic, key, data })
+      if (!waiting.has(id) && waiting.size >= WAITING_MAX) {
+        // A message of the app gives way, the oldest first: gestures and lines are worth nothing later.
+        const oldest = [...waiting].find(([, { topic }]) => topic.startsWith(APP))
+        if (!oldest) return
+        waiting.delete(oldest[0])
+      }
+      waiting.set(id, { topic, key, data })
     },
     take: (now) => {
       const seconds = Math.max(0, now - filledAt) / 1000
@@ -46,7 +59,7 @@ export const createOutbox = (): Outbox => {
       bytes = Math.min(BYTES_BURST, bytes + seconds * BYTES_PER_S)
       filledAt = now
       const taken: Saying[] = []
-      for (const [id, { topic, key, data: make }] of waiting) {
+      for (const [id, { topic, key, data: make }] of inTurn()) {
         const data = make()
         const size = data.length + topic.length + key.length
         if (data.length <= SAY_BYTES_MAX) {

@@ -6,7 +6,7 @@ import { createEmitter } from './emitter.js'
 import type { Emitter } from './emitter.js'
 import { ThexrError } from './errors.js'
 import { cloneJson } from './json.js'
-import { APP, SAY_BYTES_MAX, STATE_BYTES_MAX, TOPIC_BYTES_MAX } from './limits.js'
+import { APP, KEY_BYTES_MAX, SAY_BYTES_MAX, STATE_BYTES_MAX, TOPIC_BYTES_MAX } from './limits.js'
 import type { BoardInk, LiveBoard } from './live-ink.js'
 import type { Lane } from './presence-lane.js'
 import type { Joint, Member, Off, Pose, Presence, PresenceEvents, View } from './types.js'
@@ -56,11 +56,11 @@ export interface PresenceChannel extends Presence<State> {
 
 const utf8 = new TextEncoder()
 
-const fits = (topic: string) => utf8.encode(topic).length <= TOPIC_BYTES_MAX
+const fits = (text: string, max = TOPIC_BYTES_MAX) => utf8.encode(text).length <= max
 
 /** What cannot be packed is refused where it is said. */
 const checkJoint = (joint: Joint) => {
-  const { pos, rot } = joint
+  const { pos = [], rot = [] } = joint ?? {}
   const length = Math.hypot(...rot)
   // Squares beyond this have no place in an f32, and a quaternion below it no direction.
   if (pos.length === 3 && pos.every(Number.isFinite) && rot.length === 4 && length > 1e-6 && length < 1e18)
@@ -131,6 +131,8 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
     },
     users: () => lane?.users() ?? new Map<string, readonly AnyMember[]>(),
     set: (patch) => {
+      if (typeof patch !== 'object' || patch === null || Array.isArray(patch))
+        throw new ThexrError('INVALID', 'a member state is an object')
       own = checkState({ ...own, ...patch })
       lane?.stateChanged()
     },
@@ -147,13 +149,15 @@ export const createPresence = (o: PresenceContext): PresenceChannel => {
       lane?.viewChanged()
     },
     pose: (id, now) => lane?.pose(id, now) ?? null,
-    send: (topic, data, key) => {
-      const bytes = utf8.encode(JSON.stringify(data) ?? 'null')
+    send: (topic, data, key = `#${messages++}`) => {
+      if (typeof topic !== 'string' || !topic || typeof key !== 'string' || !fits(key, KEY_BYTES_MAX))
+        throw new ThexrError('INVALID', `a topic is a text, and a key one of at most ${KEY_BYTES_MAX} bytes`)
+      const bytes = utf8.encode(JSON.stringify(cloneJson('message', data ?? null)))
       if (bytes.length > SAY_BYTES_MAX || !fits(APP + topic))
         throw new ThexrError('TOO_LARGE', `a message has at most ${SAY_BYTES_MAX} bytes`, {
           help: `Its topic has at most ${TOPIC_BYTES_MAX - APP.length}.`,
         })
-      lane?.say(APP + topic, key ?? `#${messages++}`, () => bytes)
+      lane?.say(APP + topic, key, () => bytes)
     },
     on: emitter.on,
     say: (topic, key, data) => lane?.say(topic, key, data),

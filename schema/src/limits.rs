@@ -83,3 +83,10 @@ pub const PRESENCE_KEY_BYTES_MAX: usize = 160;
 
 /// Largest message, bytes: a preview of one component, or a thousand points of a stroke. Symptom: fault `too_long`.
 pub const PRESENCE_SAY_BYTES_MAX: usize = 4096;
+
+/// Most messages in one WebSocket message, on either channel: each may be one byte and cost a hundred. Stock clients
+/// put one or two. Symptom: fault `too_many`, close 4400.
+pub const MESSAGES_PER_FRAME_MAX: usize = 256;
+
+/// Largest WebSocket message on `/presence`, bytes: sixteen of the largest messages. Symptom: close 1009.
+pub const PRESENCE_FRAME_BYTES_MAX: usize = 64 * 1024;

@@ -168,6 +168,8 @@ pub const HANDLE_REST: Duration = Duration::from_secs(60);
 pub const HANDLES_RESTING_MAX: usize = 32_768;
 /// Members of one space, away ones included; one more is refused with 4503.
 pub const MEMBERS_PER_SPACE_MAX: usize = 6_000;
+/// Pieces a connection may have waiting to be written before nothing more is read from it: answers to its own pings.
+pub const WRITER_PIECES_MAX: usize = 1_024;
 /// Messages of presence connections waiting for a space; full = they stop reading.
 pub const PEOPLE_LEN: usize = 1_024;
 /// Messages (previews, reactions) a member may send per second; more are dropped.

@@ -51,8 +51,9 @@ trait Channel {
     /// After this much silence the peer is lost.
     const SILENCE_MAX: Duration;
 
-    /// Takes one message, checked before it goes anywhere; answers that need no space go to `out`.
-    fn receive(&mut self, payload: &bytes::Bytes, out: &mut Writer) -> Result<(), End>;
+    /// Takes one WebSocket message, checked before it goes anywhere; answers that need no space go to `out`. Gives how
+    /// many messages were in it.
+    fn receive(&mut self, payload: &bytes::Bytes, out: &mut Writer) -> Result<usize, End>;
     /// Hands waiting messages to the space while it has room. An error when the space has ended.
     fn deliver(&mut self) -> Result<(), Over>;
     /// True while there are messages the space has no room for; nothing is read then.
@@ -173,7 +174,8 @@ impl<C: Channel> Connection<C> {
                 return close.into();
             }
             let waits = self.channel.waits();
-            let may_read = !waits && self.paused_until.is_none();
+            let heaped = self.writer.len() > limits::WRITER_PIECES_MAX;
+            let may_read = !waits && !heaped && self.paused_until.is_none();
             // A deadline that moves away is looked at when the timer rings: setting it anew takes a lock.
             let deadline = self.deadline();
             if deadline < timer.deadline() || timer.is_elapsed() {
@@ -290,14 +292,12 @@ impl<C: Channel> Connection<C> {
         let read = self.reader.take(bytes, &mut items);
         self.messages.spend(items.len() as f64, now);
         self.bytes.spend(bytes.len() as f64, now);
-        self.paused_until = self.messages.debt_paid(now).max(self.bytes.debt_paid(now));
-        if self.paused_until.is_some() {
-            self.metrics.limit("message_rate");
-        }
         for item in items {
             match item {
                 Item::Message(payload) => {
-                    self.channel.receive(&payload, &mut self.writer)?;
+                    let inside = self.channel.receive(&payload, &mut self.writer)?;
+                    // The first is paid for with its frame.
+                    self.messages.spend(inside.saturating_sub(1) as f64, now);
                     self.deliver()?;
                 }
                 Item::Ping(payload) => self.writer.push(wire::frame(opcode::PONG, &payload)),
@@ -308,6 +308,10 @@ impl<C: Channel> Connection<C> {
                     return Err(End::Peer);
                 }
             }
+        }
+        self.paused_until = self.messages.debt_paid(now).max(self.bytes.debt_paid(now));
+        if self.paused_until.is_some() {
+            self.metrics.limit("message_rate");
         }
         read.map_err(End::from)
     }

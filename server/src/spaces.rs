@@ -202,10 +202,44 @@ impl Spaces {
             });
             metrics.spaces_loaded.dec();
             if let Some(inner) = registry.upgrade() {
-                Spaces(inner).ended(&id, generation, &exit);
+                let spaces = Spaces(inner);
+                spaces.ended(&id, generation, &exit);
+                let fell = match &exit {
+                    Exit::Storage(trouble) => !matches!(trouble, Trouble::Gone | Trouble::Damaged(_)),
+                    Exit::Broken(..) => true,
+                    Exit::Stopped | Exit::Idle => false,
+                };
+                if fell {
+                    spaces.revive(&id).await;
+                }
             }
         });
         Ok(handle)
+    }
+
+    /// Starts a space again that fell over while somebody was in it: its members are owed a grace and, if need be, a
+    /// leave, also where nobody comes back. Ends when it runs, has no members, or the server stops.
+    async fn revive(&self, id: &SpaceId) {
+        let mut wait = limits::RESTART_REFUSAL;
+        loop {
+            tokio::select! { biased;
+                () = self.0.context.stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+            if self.loaded(id).is_some() {
+                return;
+            }
+            let members = match self.store().space(id).await {
+                Ok(Some(row)) => self.store().members(row.key).await.map(|members| (row, members)),
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            match members {
+                Ok((_, members)) if members.is_empty() => return,
+                Ok((row, _)) if self.start(row.clone()).is_ok() => return,
+                _ => wait = (wait * 2).min(limits::RESTART_REFUSAL_MAX),
+            }
+        }
     }
 
     /// Lets an idle actor go: only if it is still the one that runs. Nobody can get its handle afterwards; who has

@@ -199,6 +199,7 @@ impl Member {
     }
 
     fn event(&mut self, seq: u64, handle: u16, change: &Change<'_>) {
+        let now = self.roster.contains_key(&handle) && seq == 0;
         if let Change::Joined(entry) = change {
             self.roster.insert(handle, known(entry));
         }
@@ -207,6 +208,8 @@ impl Member {
         };
         let name = member.name.clone();
         let told = match change {
+            // SPEC M8: not a join, but how somebody known is now.
+            Change::Joined(_) if now => Told::State(name),
             Change::Joined(_) => Told::Joined(name),
             Change::Left { reason, .. } => {
                 self.roster.remove(&handle);

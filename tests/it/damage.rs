@@ -3,17 +3,21 @@
 use serde_json::{Value, json};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use thexr_tests::{Client, Server, http};
+use thexr_tests::{Client, Member, Server, eventually, http};
 
 const ENTITIES: &str = "/api/v1/spaces/hall/entities";
 
-/// Runs SQL on the database of a stopped server, as a fault would.
-async fn damage(server: &Server, sql: &'static str) {
+/// Runs SQL on the database, as a fault would.
+async fn sql(server: &Server, sql: &'static str) -> u64 {
     let options = SqliteConnectOptions::new().filename(server.folder().join("thexr.db"));
     let mut connection = SqliteConnection::connect_with(&options).await.expect("opens");
     let done = sqlx::query(sql).execute(&mut connection).await.expect("runs");
-    assert!(done.rows_affected() > 0, "{sql} hit nothing");
     connection.close().await.expect("closes");
+    done.rows_affected()
+}
+
+async fn damage(server: &Server, text: &'static str) {
+    assert!(sql(server, text).await > 0, "{text} hit nothing");
 }
 
 /// A server with a damaged `hall` and a sound `yard`.
@@ -79,4 +83,31 @@ async fn a_socket_of_a_damaged_space_is_closed_with_4507() {
     let mut client = Client::new("hall");
     client.try_online(server.addr()).await.expect("the upgrade");
     assert_eq!(client.closed().await.code, 4507);
+}
+
+/// Regression: members of a space whose commit failed stayed for ever when nobody came back.
+#[tokio::test]
+async fn members_of_a_space_that_fell_over_leave_although_nobody_comes_back() {
+    let server = Server::with(|config| config.grace = std::time::Duration::from_secs(1)).await;
+    let mut ana = Member::join(server.addr(), "hall", "ana").await;
+    let trigger = "create trigger fault before insert on event when new.kind = 1 begin select raise(abort, 'fault'); end";
+    sql(&server, trigger).await;
+    let json = [("Content-Type", "application/json")];
+    let path = format!("{ENTITIES}/box/components/app");
+    let put = http::request(server.addr(), "PUT", &path, &json, b"1").await;
+    assert_eq!(put.status / 100, 5);
+    assert_eq!(ana.socket().close().await.0, 4507);
+    sql(&server, "drop trigger fault").await;
+    let left = async || {
+        let options = SqliteConnectOptions::new().filename(server.folder().join("thexr.db"));
+        let mut connection = SqliteConnection::connect_with(&options).await.expect("opens");
+        let query = "select payload from event where kind = 5";
+        let found: Option<(Vec<u8>,)> = sqlx::query_as(query)
+            .fetch_optional(&mut connection)
+            .await
+            .expect("reads");
+        found.map(|(payload,)| String::from_utf8(payload).expect("text"))
+    };
+    let left = eventually("the leave", left).await;
+    assert!(left.contains("\"grace\""), "{left}");
 }

@@ -3,7 +3,9 @@
 use serde_json::json;
 use std::time::{Duration, Instant};
 use thexr::config::Rate;
+use thexr_schema::presence::{Up, message};
 use thexr_schema::{frame, lib0};
+use thexr_tests::presence::knock;
 use thexr_tests::{Client, RawSocket, Server, eventually, http};
 
 /// SPEC W9, L2: the client keeps what did not fit.
@@ -201,9 +203,10 @@ async fn acks_that_wait_for_a_resync_are_bounded() {
     offline.set("box", "n", &json!(0));
     let gap = offline.set("box", "n", &json!(1));
     let mut socket = RawSocket::connect(server.addr(), "hall").await;
-    socket
-        .message(&[frame::update(&gap), frame::ack(b"x").repeat(2_000)].concat())
-        .await;
+    socket.message(&frame::update(&gap)).await;
+    for _ in 0..10 {
+        socket.message(&frame::ack(b"x").repeat(200)).await;
+    }
     assert_eq!(socket.close().await, (4509, "update_gap".to_owned()));
 }
 
@@ -214,5 +217,24 @@ async fn a_head_above_8_kib_is_431() {
     let long = "x".repeat(9 << 10);
     let response = http::request(server.addr(), "GET", "/livez", &[("X-Long", &long)], b"").await;
     assert_eq!(response.status, 431);
+    server.assert_alive().await;
+}
+
+/// SPEC M2, W4: many messages of a byte in one frame.
+#[tokio::test]
+async fn a_frame_of_very_many_messages_is_refused() {
+    let server = Server::start().await;
+    let ping = message(&Up::Ping { id: 1, t0: 0.0 }.write());
+    let mut socket = knock(server.addr(), "hall", "", None).await;
+    socket.message(&ping.repeat(256)).await;
+    socket.message_with(&[84, 27, 0x85]).await;
+    for (bytes, code) in [(ping.repeat(257), 4400), (vec![84; 65_537], 1009)] {
+        let mut socket = knock(server.addr(), "hall", "", None).await;
+        socket.message(&bytes).await;
+        assert_eq!(socket.close().await.0, code);
+    }
+    let mut socket = RawSocket::connect(server.addr(), "hall").await;
+    socket.message(&[3; 257]).await;
+    assert_eq!(socket.close().await.0, 4400);
     server.assert_alive().await;
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use thexr_schema::presence::{Reason, Up, message};
 use thexr_tests::presence::{Member, Told, at, knock};
-use thexr_tests::{Client, Server, http};
+use thexr_tests::{Server, http};
 
 async fn members(server: &Server, space: &str) -> Vec<Value> {
     let path = format!("/api/v1/spaces/{space}/members");
@@ -298,51 +298,6 @@ async fn everybody_knows_the_same_after_a_crowd_came_refreshed_and_went() {
     assert_eq!(seen(&crowd[0]), (20, 30));
 }
 
-/// SPEC M13: a stock client is a member, moves like one, and sees the others.
-#[tokio::test]
-async fn stock_clients_and_members_see_each_other() {
-    let server = Server::with(|config| config.grace = Duration::from_secs(1)).await;
-    let mut ana = Member::join(server.addr(), "hall", "ana").await;
-    ana.pose(at(1.0, 0.0)).await;
-    let mut stock = Client::connect(server.addr(), "hall").await;
-    stock.say(7, 1, "{\"user\":{\"name\":\"Stu\"}}");
-    ana.told(Told::Joined("Guest".into())).await;
-    let shown = stock
-        .wait("ana", |s| s.presence.get(&((1 << 32) + u64::from(1u8))).cloned())
-        .await;
-    let shown: Value = serde_json::from_str(&shown.1).expect("JSON");
-    assert_eq!(shown["user"]["name"], json!("ana"));
-    let pose = "\"pose\":{\"head\":{\"pos\":[3,1.6,0],\"rot\":[0,0,0,1]}}";
-    stock.say(
-        7,
-        2,
-        &format!("{{\"user\":{{\"name\":\"Stu\"}},\"cursor\":1,{pose}}}"),
-    );
-    let other = Client::connect(server.addr(), "hall").await;
-    let passed = other
-        .wait("stu", |s| {
-            s.presence.get(&7).filter(|s| s.1.contains("cursor")).cloned()
-        })
-        .await;
-    assert_eq!(passed.1, "{\"user\":{\"name\":\"Stu\"},\"cursor\":1}");
-    let handle = ana
-        .roster
-        .keys()
-        .copied()
-        .find(|h| *h != ana.handle)
-        .expect("the stock one");
-    ana.until("stu's pose", |m| {
-        m.poses
-            .get(&handle)
-            .is_some_and(|p| p.0.head_mm() == [3_000, 1_600, 0])
-    })
-    .await;
-    assert_eq!(ana.roster[&handle].state, "{\"name\":\"Stu\"}");
-    stock.offline().await;
-    ana.told(Told::Suspended("Guest".into())).await;
-    ana.told(Told::Left("Guest".into(), Reason::Grace)).await;
-}
-
 /// SPEC M8: what a roster leaves out comes after it, also when many come in one commit.
 #[tokio::test]
 async fn those_who_come_in_one_commit_know_each_other() {
@@ -360,4 +315,66 @@ async fn those_who_come_in_one_commit_know_each_other() {
     for member in &mut crowd {
         member.until("all forty", |m| m.roster.len() == 40).await;
     }
+}
+
+/// SPEC M8, M9. Regression: whoever took its place over with another state showed the old one to everybody else.
+#[tokio::test]
+async fn who_comes_back_is_told_as_it_is_now() {
+    let server = Server::start().await;
+    let mut ana = Member::join(server.addr(), "hall", "ana").await;
+    let ben = Member::join(server.addr(), "hall", "ben").await;
+    ana.told(Told::Joined("ben".into())).await;
+    for (v, query) in ["?user=ben&name=ben", "?user=ben&name=Benjamin"]
+        .into_iter()
+        .enumerate()
+    {
+        let state = format!("{{\"v\":{v}}}");
+        let socket = knock(server.addr(), "hall", query, None).await;
+        let again = Member::hello(socket, Some(ben.token), &state).await;
+        assert_eq!(again.handle, ben.handle);
+        ana.until("the new state", |m| m.roster[&ben.handle].state == state)
+            .await;
+        if v == 0 {
+            again.vanish();
+            ana.told(Told::Suspended("ben".into())).await;
+        } else {
+            assert_eq!(ana.roster[&ben.handle].name, "Benjamin");
+        }
+    }
+}
+
+/// Regression: what a member wanted to see was forgotten when it said so before it was let in.
+#[tokio::test]
+async fn a_view_counts_from_the_first_tick_on() {
+    let server = Server::start().await;
+    let mut ana = Member::join(server.addr(), "hall", "ana").await;
+    ana.pose(at(0.0, 0.0)).await;
+    let mut socket = knock(server.addr(), "hall", "", None).await;
+    let hello = Up::Hello(thexr_schema::presence::Hello {
+        state: "{}",
+        ..Default::default()
+    });
+    let view = Up::View {
+        zone: "cellar",
+        focus: None,
+        budget_kb: 0,
+    };
+    let both = [message(&hello.write()), message(&view.write())].concat();
+    socket.message(&both).await;
+    let mut ben = Member::join(server.addr(), "hall", "ben").await;
+    ben.say(&view).await;
+    let pose = Up::Pose {
+        seq: 1,
+        t_client: 0,
+        record: at(1.0, 0.0),
+    };
+    socket.message(&message(&pose.write())).await;
+    let guest = ben
+        .roster
+        .iter()
+        .find(|(_, m)| m.name == "Guest")
+        .map(|(handle, _)| *handle);
+    let guest = guest.expect("there");
+    ben.until("the one in the cellar", |m| m.poses.contains_key(&guest))
+        .await;
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use thexr_schema::close;
 use thexr_schema::fault::{Fault, FaultCode};
 use thexr_schema::ids::SpaceId;
+use thexr_schema::limits::{MESSAGES_PER_FRAME_MAX, PRESENCE_FRAME_BYTES_MAX};
 use thexr_schema::presence::{Hello, Payloads, Up, down};
 use thexr_schema::scan::parse_state;
 use tokio::net::TcpStream;
@@ -105,13 +106,21 @@ impl Channel for Presence {
     const PING_EVERY: Duration = limits::PRESENCE_PING_EVERY;
     const SILENCE_MAX: Duration = limits::PRESENCE_SILENCE_MAX;
 
-    fn receive(&mut self, payload: &Bytes, out: &mut Writer) -> Result<(), End> {
+    fn receive(&mut self, payload: &Bytes, out: &mut Writer) -> Result<usize, End> {
+        if payload.len() > PRESENCE_FRAME_BYTES_MAX {
+            return Err(close::MESSAGE_TOO_BIG.into());
+        }
+        let mut inside = 0;
         for message in Payloads::new(payload) {
+            inside += 1;
+            if inside > MESSAGES_PER_FRAME_MAX {
+                return Err(self.bad(Fault::new(FaultCode::TooMany, 0)));
+            }
             let message = message.map_err(|fault| self.bad(fault))?;
             let up = Up::read(message).map_err(|fault| self.bad(fault))?;
             self.take(up, out)?;
         }
-        Ok(())
+        Ok(inside)
     }
 
     fn deliver(&mut self) -> Result<(), Over> {

@@ -13,9 +13,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use thexr_schema::close;
-use thexr_schema::fault::Fault;
+use thexr_schema::fault::{Fault, FaultCode};
 use thexr_schema::frame::{Message, Messages};
 use thexr_schema::ids::SpaceId;
+use thexr_schema::limits::MESSAGES_PER_FRAME_MAX;
 use thexr_schema::scan;
 use tokio::net::TcpStream;
 
@@ -59,8 +60,13 @@ impl Channel for Sync {
     const SILENCE_MAX: Duration = limits::SILENCE_MAX;
 
     /// Splits one WebSocket payload (several messages may share one) and checks each.
-    fn receive(&mut self, payload: &Bytes, _out: &mut Writer) -> Result<(), End> {
+    fn receive(&mut self, payload: &Bytes, _out: &mut Writer) -> Result<usize, End> {
+        let mut inside = 0;
         for message in Messages::new(payload) {
+            inside += 1;
+            if inside > MESSAGES_PER_FRAME_MAX {
+                return Err(self.bad(Fault::new(FaultCode::TooMany, 0)));
+            }
             let message = message.map_err(|fault| self.bad(fault))?;
             let own = |part: &[u8]| payload.slice_ref(part);
             let inbound = match message {
@@ -101,7 +107,7 @@ impl Channel for Sync {
             };
             self.waiting.push_back(inbound);
         }
-        Ok(())
+        Ok(inside)
     }
 
     fn deliver(&mut self) -> Result<(), Over> {

@@ -31,6 +31,11 @@ impl Writer {
         }
     }
 
+    /// Pieces that wait.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// True when everything is written.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()

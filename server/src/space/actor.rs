@@ -64,6 +64,8 @@ pub struct Context {
     pub idle: Duration,
     /// How long a lost member is kept.
     pub grace: Duration,
+    /// When the server started, ms since 1970.
+    pub started_ms: i64,
     /// Encoded bytes a document may grow to.
     pub doc_bytes_max: usize,
     /// One compaction at a time in the process: each holds a second copy of its document.

@@ -4,7 +4,7 @@
 use super::ConnId;
 use super::lanes::Lanes;
 use super::poses::{Person, Poses, View};
-use super::roster::{Fact, Identity};
+use super::roster::{Fact, Identity, Member};
 use crate::{limits, wire};
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -69,6 +69,8 @@ struct Presence {
     token: Id,
     /// It has its WELCOME: it is in the ticks.
     welcomed: bool,
+    /// What it wants to see, if it said so.
+    view: Option<View>,
 }
 
 /// Everybody with a presence connection, and what is to be told.
@@ -106,6 +108,7 @@ impl People {
             token: Id::default(),
             person,
             welcomed: true,
+            view: None,
         };
         self.connections.insert(presence.person.conn, presence);
     }
@@ -121,6 +124,7 @@ impl People {
             token,
             person,
             welcomed: false,
+            view: None,
         };
         self.connections.insert(presence.person.conn, presence);
     }
@@ -139,11 +143,23 @@ impl People {
         Some((presence.person.clone(), presence.token))
     }
 
+    /// Remembers what a connection wants to see: it may say so before its WELCOME, and the poses may start again.
+    pub fn view(&mut self, conn: ConnId, view: View) {
+        if let Some(presence) = self.connections.get_mut(&conn) {
+            presence.view = Some(view);
+        }
+    }
+
+    /// What a connection wants to see.
+    pub fn view_of(&self, conn: ConnId) -> Option<&View> {
+        self.connections.get(&conn)?.view.as_ref()
+    }
+
     /// The pose feature anew, with everybody in it.
     pub fn poses(&self, tick: u32) -> Poses {
         let mut poses = Poses::default();
         for presence in self.connections.values().filter(|p| p.welcomed) {
-            poses.join(presence.person.clone(), tick);
+            poses.join(presence.person.clone(), presence.view.as_ref(), tick);
         }
         poses
     }
@@ -187,6 +203,18 @@ impl People {
             at: at.max(0).cast_unsigned(),
             handle,
             change: Change::State(state),
+        };
+        event.write(&mut self.news.1);
+        self.news.0 += 1;
+    }
+
+    /// A member as it is now: it came back, perhaps as somebody with another name, state or document. Not in the journal.
+    pub fn as_it_is(&mut self, member: &Member, at: i64) {
+        let event = Event {
+            seq: 0,
+            at: at.max(0).cast_unsigned(),
+            handle: member.handle,
+            change: Change::Joined(member.entry()),
         };
         event.write(&mut self.news.1);
         self.news.0 += 1;

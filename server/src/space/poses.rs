@@ -124,8 +124,9 @@ impl Poses {
         self.receivers.iter().position(|receiver| receiver.conn == conn)
     }
 
-    /// Adds a member that is here.
-    pub fn join(&mut self, person: Person, tick: u32) {
+    /// Adds a member that is here, with what it wants to see if it said so.
+    pub fn join(&mut self, person: Person, view: Option<&View>, tick: u32) {
+        let conn = person.conn;
         let at = self
             .avatars
             .partition_point(|avatar| avatar.handle < person.handle);
@@ -156,6 +157,9 @@ impl Poses {
         };
         self.avatars.insert(at, avatar);
         self.receivers.insert(at, receiver);
+        if let Some(view) = view {
+            self.view(conn, view);
+        }
     }
 
     /// Takes a connection out.

@@ -101,13 +101,22 @@ pub(super) struct Roster {
 
 impl Roster {
     /// The members of before the start: all are away, with a whole grace. Says which of them were thought to be here.
-    pub fn restored(rows: Vec<MemberRow>, grace: Duration, now: Instant, now_ms: i64) -> (Self, Vec<Fact>) {
+    ///
+    /// `started_ms` is when the server started: who was here after that was not lost by a restart of it.
+    pub fn restored(
+        rows: Vec<MemberRow>,
+        grace: Duration,
+        now: Instant,
+        now_ms: i64,
+        started_ms: i64,
+    ) -> (Self, Vec<Fact>) {
         let mut roster = Self {
             members: BTreeMap::new(),
             by_conn: HashMap::new(),
             by_token: HashMap::new(),
             resting: VecDeque::new(),
-            last_handle: 0,
+            // Which handles rest is not written down: elsewhere, a pose on its way is nobody's.
+            last_handle: rand::random(),
             grace,
         };
         let mut facts = Vec::new();
@@ -117,6 +126,7 @@ impl Roster {
             };
             // When it was last heard was not written down; the server was there until about now.
             let heard_at = if row.away { row.heard_at } else { now_ms };
+            let ours = row.joined_at.max(row.heard_at) >= started_ms;
             let member = Member {
                 id,
                 handle: row.handle,
@@ -131,7 +141,7 @@ impl Roster {
                 heard_at,
                 whereabouts: Whereabouts::Away {
                     until: now + grace,
-                    or: Reason::Shutdown,
+                    or: if ours { Reason::Grace } else { Reason::Shutdown },
                 },
                 token,
             };
@@ -141,7 +151,6 @@ impl Roster {
             if token != NO_TOKEN {
                 roster.by_token.insert(token, row.handle);
             }
-            roster.last_handle = roster.last_handle.max(row.handle);
             roster.members.insert(row.handle, member);
         }
         (roster, facts)
@@ -204,6 +213,8 @@ impl Roster {
             member.whereabouts = Whereabouts::Here(conn);
             member.yjs = yjs;
             member.state = state.into();
+            // Who it is comes with the connection, and so with this one: a role may have been taken away since.
+            member.identity = identity;
             self.by_conn.insert(conn, member.handle);
             return match before {
                 Whereabouts::Away { .. } => Entered::Resumed(Fact::new(member, What::Resumed)),
@@ -222,6 +233,23 @@ impl Roster {
         Entered::New(fact, token)
     }
 
+    /// When the space is full: whoever has been away the longest has left, so that who is lost keeps nobody out.
+    pub fn make_room(&mut self, now: Instant) -> Option<Fact> {
+        if self.members.len() < limits::MEMBERS_PER_SPACE_MAX {
+            return None;
+        }
+        let away = |member: &Member| match member.whereabouts {
+            Whereabouts::Away { until, or } => Some((until, member.handle, or)),
+            Whereabouts::Here(_) => None,
+        };
+        let (_, handle, reason) = self
+            .members
+            .values()
+            .filter_map(away)
+            .min_by_key(|(until, ..)| *until)?;
+        self.leave(handle, reason, 0, now)
+    }
+
     /// Lets a stock client in that speaks for the client id of its document: as the member that had it, if that one is
     /// away, or as a new one. None when a member is here with it, or there is no room.
     pub fn enter_stock(
@@ -238,6 +266,7 @@ impl Roster {
             }
             member.whereabouts = Whereabouts::Here(conn);
             member.state = state.into();
+            member.identity = identity;
             self.by_conn.insert(conn, member.handle);
             return Some(Fact::new(member, What::Resumed));
         }

@@ -125,7 +125,8 @@ pub(super) fn statement(sql: &mut String, puts: usize, drops: usize) {
              insert into member (space_id, member, handle, user, name, role, yjs, token, away, heard_at, state, joined_at)
              select g.*, h.at from given g join head h on h.space_id = g.space_id where true
              on conflict (space_id, member) do update
-             set away = excluded.away, heard_at = excluded.heard_at, state = excluded.state;",
+             set away = excluded.away, heard_at = excluded.heard_at, state = excluded.state,
+                 name = excluded.name, role = excluded.role, yjs = excluded.yjs;",
         );
     }
     if drops > 0 {

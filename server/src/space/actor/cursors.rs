@@ -26,6 +26,10 @@ impl Actor {
 
     /// An awareness update of a connection.
     pub(super) fn cursor_said(&mut self, from: ConnId, update: &[u8], now: Instant) {
+        // Somebody who has just been removed may still have said something.
+        if !self.fanout.has(from) {
+            return;
+        }
         match self.isolated(|actor| actor.awareness.receive(from, update, now)) {
             Some(Ok(news)) => news
                 .into_iter()
@@ -48,7 +52,9 @@ impl Actor {
                 .get(from)
                 .and_then(|receiver| receiver.identity.as_deref().cloned());
             let identity = known.unwrap_or_else(Identity::guest);
+            let gone = roster.make_room(now);
             let fact = roster.enter_stock(from, identity, news.client, state.unwrap_or("{}"), now);
+            self.push_facts(gone);
             self.push_facts(fact);
             return;
         };
@@ -71,7 +77,7 @@ impl Actor {
                 budget: 0,
             };
             self.people.join_stock(person.clone());
-            self.with_poses(|poses, tick| poses.join(person, tick));
+            self.with_poses(|poses, tick| poses.join(person, None, tick));
         }
         if let Some(slot) = self.people.slot(from) {
             slot.put_next(record, now);

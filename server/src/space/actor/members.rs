@@ -18,7 +18,8 @@ use tokio::time::Instant;
 impl Actor {
     /// The members of before the start.
     pub(super) fn restore_roster(&mut self, rows: Vec<MemberRow>, now: Instant) {
-        let (roster, facts) = Roster::restored(rows, self.context.grace, now, now_ms());
+        let (roster, facts) =
+            Roster::restored(rows, self.context.grace, now, now_ms(), self.context.started_ms);
         self.roster = Some(roster);
         self.push_facts(facts);
     }
@@ -34,7 +35,10 @@ impl Actor {
         let Some(roster) = &mut self.roster else { return };
         match message {
             FromMember::Enter(enter) => self.enter(conn, *enter, now),
-            FromMember::View(view) => self.with_poses(|poses, _| poses.view(conn, &view)),
+            FromMember::View(view) => {
+                self.with_poses(|poses, _| poses.view(conn, &view));
+                self.people.view(conn, view);
+            }
             FromMember::Lags(late) => self.with_poses(|poses, _| poses.lags(conn, late, now)),
             FromMember::State(state) => {
                 let Some(handle) = roster.of(conn).map(|member| member.handle) else {
@@ -71,6 +75,7 @@ impl Actor {
 
     fn enter(&mut self, conn: ConnId, enter: Enter, now: Instant) {
         let Some(roster) = &mut self.roster else { return };
+        let gone = roster.make_room(now);
         let Enter {
             lanes,
             slot,
@@ -81,7 +86,9 @@ impl Actor {
             budget,
         } = enter;
         let entered = roster.enter(conn, identity, token, yjs, &state, now);
-        let Some(handle) = roster.of(conn).map(|member| member.handle) else {
+        let handle = roster.of(conn).map(|member| member.handle);
+        self.push_facts(gone);
+        let Some(handle) = handle else {
             self.context.metrics.limit("members_per_space");
             lanes.close(close::OVERLOADED);
             return;
@@ -103,9 +110,10 @@ impl Actor {
             Entered::Replaced { old, handle } => {
                 self.people.close(old, close::REPLACED);
                 self.part(old, now);
-                let told = roster_told(self.roster.as_mut(), handle);
+                let member = self.roster.as_mut().and_then(|roster| roster.get(handle));
                 // Otherwise its join is on its way and will welcome it.
-                if told {
+                if let Some(member) = member.filter(|member| member.joined_at > 0) {
+                    self.people.as_it_is(member, now_ms());
                     self.welcome(conn, true, self.seq);
                 }
             }
@@ -131,7 +139,7 @@ impl Actor {
                         member.joined_at = appended.at;
                     }
                     if fact.what == What::Resumed || !fact.has_state(&member.state) {
-                        self.people.state(fact.handle, appended.at, &member.state);
+                        self.people.as_it_is(member, appended.at);
                     }
                     match member.whereabouts {
                         Whereabouts::Here(conn) => Some(conn),
@@ -178,7 +186,8 @@ impl Actor {
         frames.extend(roster_frames(as_of, &entries));
         // Full has closed the lane; its socket will leave.
         let _ = person.lanes.as_ref().map(|lanes| lanes.push_all(frames));
-        self.with_poses(|poses, tick| poses.join(person, tick));
+        let view = self.people.view_of(conn).cloned();
+        self.with_poses(|poses, tick| poses.join(person, view.as_ref(), tick));
     }
 
     /// One tick of poses, with the events since the last.
@@ -245,6 +254,12 @@ impl Actor {
         if let Whereabouts::Here(conn) = whereabouts {
             self.people.close(conn, close::KICKED);
             self.part(conn, now);
+            // A stock client is a member by its socket for the document.
+            if self.fanout.has(conn) {
+                self.fanout.close(conn, close::KICKED);
+                self.fanout.leave(conn);
+                self.cursor_left(conn, now);
+            }
         }
         let fact = self
             .roster
@@ -271,12 +286,6 @@ impl Actor {
         })
         .collect()
     }
-}
-
-fn roster_told(roster: Option<&mut Roster>, handle: u16) -> bool {
-    roster
-        .and_then(|roster| roster.get(handle))
-        .is_some_and(|member| member.joined_at > 0)
 }
 
 /// The whole list in frames of a bounded size.

@@ -4,6 +4,7 @@ use super::*;
 use crate::space::doc::edit::Edit;
 use crate::space::lanes::Lanes;
 use crate::space::people::Enter;
+use crate::space::poses::View;
 use crate::space::poses::slot::PoseSlot;
 use crate::space::poses::tests::{CRASH, record_at};
 use crate::space::roster::Identity;
@@ -44,6 +45,7 @@ impl Space {
             compaction: CompactionConfig::default(),
             idle: DEADLINE,
             grace: DEADLINE,
+            started_ms: 0,
             doc_bytes_max: 1 << 20,
             compacting: Arc::new(Semaphore::new(1)),
             stop: stop.clone(),
@@ -137,6 +139,18 @@ async fn a_crash_of_the_poses_costs_a_tick_and_nothing_else() {
     ben.slot.put(1, record_at(1.0, 0.0), Instant::now());
     ana.until(|ana| ana.seen > 0).await;
 
+    let cellar = || {
+        FromMember::View(View {
+            zone: "cellar".into(),
+            focus: None,
+            budget: 0,
+        })
+    };
+    for conn in [ConnId(2), ConnId(3)] {
+        space.handle.tell(conn, cellar()).await;
+    }
+    let mut cleo = space.member(4).await;
+
     let before = space.handle.members().await.expect("answers");
     CRASH.set(true);
     let (seen, since) = (ana.seen, Instant::now());
@@ -151,6 +165,10 @@ async fn a_crash_of_the_poses_costs_a_tick_and_nothing_else() {
 
     assert_eq!(space.handle.members().await.expect("answers"), before);
     assert_eq!(ana.rosters, 1, "nobody came in again");
+    for frame in cleo.lanes.drain().lossy.iter().flatten() {
+        cleo.take(frame);
+    }
+    assert_eq!(cleo.seen, 0, "who is in a zone stays in it");
     document.drain();
     let edit = Edit::Put {
         entity: "box".into(),

@@ -63,7 +63,7 @@ impl Room {
                 budget: 0,
             };
             person.slot.put(0, record_at(*x, *z), now);
-            room.poses.join(person.clone(), room.tick);
+            room.poses.join(person.clone(), None, room.tick);
             room.people.push(person);
         }
         room

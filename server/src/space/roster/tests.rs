@@ -14,7 +14,7 @@ fn who(user: &str) -> Identity {
 }
 
 fn empty(now: Instant) -> Roster {
-    Roster::restored(Vec::new(), GRACE, now, 0).0
+    Roster::restored(Vec::new(), GRACE, now, 0, 0).0
 }
 
 /// A member comes in and its join is durable.
@@ -145,7 +145,7 @@ fn after_a_restart_everybody_is_away_with_a_whole_grace_and_nobody_has_left() {
         row(&suspended),
     ];
     let start = now + Duration::from_secs(3600);
-    let (mut roster, facts) = Roster::restored(rows, GRACE, start, 99);
+    let (mut roster, facts) = Roster::restored(rows, GRACE, start, 99, 90);
     assert_eq!(
         facts.iter().map(|f| (f.handle, f.what)).collect::<Vec<_>>(),
         [(here, What::Suspended)],
@@ -178,4 +178,55 @@ fn the_journal_says_who_and_why() {
     let body = String::from_utf8(event.payload.to_vec()).expect("text");
     assert_eq!(body, "{\"reason\":\"kicked\",\"last_heard\":5}");
     assert!(!format!("{token:?}").is_empty() && !body.contains("token"));
+}
+
+/// SPEC M1: who somebody is comes with the connection, also when it comes back.
+#[test]
+fn who_comes_back_is_who_its_new_connection_says() {
+    let now = Instant::now();
+    let mut roster = empty(now);
+    let (handle, token) = join(&mut roster, 1, "ana", now);
+    let viewer = Identity {
+        role: 0,
+        name: "Anna".into(),
+        ..who("ana")
+    };
+    roster.lost(ConnId(1), 5, now);
+    roster.enter(ConnId(2), viewer.clone(), Some(token), 0, "{}", now);
+    assert_eq!(roster.get(handle).expect("there").identity, viewer);
+    roster.enter(ConnId(3), who("ana"), Some(token), 0, "{}", now);
+    assert_eq!(roster.get(handle).expect("there").identity, who("ana"));
+}
+
+#[test]
+fn a_full_space_lets_go_of_who_has_been_away_the_longest() {
+    let now = Instant::now();
+    let mut roster = empty(now);
+    for conn in 0..limits::MEMBERS_PER_SPACE_MAX as u64 {
+        assert!(roster.make_room(now).is_none());
+        join(&mut roster, conn, "ana", now);
+    }
+    assert!(roster.make_room(now).is_none(), "everybody is here");
+    let (first, second) = (
+        roster.of(ConnId(7)).expect("there").handle,
+        now + Duration::from_secs(1),
+    );
+    roster.lost(ConnId(7), 5, now);
+    roster.lost(ConnId(3), 5, second);
+    assert_eq!(roster.make_room(second).map(|fact| fact.handle), Some(first));
+}
+
+/// A space that crashed while the server ran: nobody was lost by a restart of it.
+#[test]
+fn who_was_here_since_the_start_leaves_by_its_grace() {
+    let now = Instant::now();
+    let mut before = empty(now);
+    let (handle, _) = join(&mut before, 1, "ana", now);
+    let lost = before.lost(ConnId(1), 95, now).expect("was here");
+    let (mut roster, _) = Roster::restored(vec![row(&lost)], GRACE, now, 99, 90);
+    let left = roster.expire(now + GRACE);
+    assert_eq!(
+        left.iter().map(|f| (f.handle, f.what)).collect::<Vec<_>>(),
+        [(handle, What::Left(Reason::Grace))]
+    );
 }

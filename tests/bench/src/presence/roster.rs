@@ -53,6 +53,12 @@ impl Roster {
                         self.again += 1;
                         continue;
                     }
+                    if let (0, Change::Joined(entry)) = (event.seq, &event.change) {
+                        // It is there, and told as it is now (SPEC M8).
+                        self.faults += u32::from(!self.members.contains_key(&event.handle));
+                        self.members.insert(event.handle, (entry.member, entry.away));
+                        continue;
+                    }
                     if event.seq > 0 {
                         self.faults += u32::from(event.seq <= self.newest_seq);
                         self.newest_seq = event.seq;
