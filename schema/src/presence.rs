@@ -16,6 +16,7 @@ pub use up::{Hello, Up};
 use crate::fault::{Fault, FaultCode};
 use crate::frame::PRESENCE;
 use crate::lib0::{Reader, write_bytes, write_var};
+use crate::limits::{PRESENCE_KEY_BYTES_MAX, PRESENCE_SAY_BYTES_MAX, PRESENCE_TOPIC_BYTES_MAX};
 
 /// The version of this protocol that HELLO and WELCOME carry.
 pub const VERSION: u8 = 1;
@@ -113,6 +114,18 @@ fn text<'a>(reader: &mut Reader<'a>, bytes_max: usize) -> Result<&'a str, Fault>
         return Err(Fault::new(FaultCode::TooLong, start));
     }
     Ok(text)
+}
+
+/// What a member says, of SAY and SAID: topic, key, data. Errors: `too_long` and those of [`Reader`].
+fn saying<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str, &'a [u8]), Fault> {
+    let topic = text(reader, PRESENCE_TOPIC_BYTES_MAX)?;
+    let key = text(reader, PRESENCE_KEY_BYTES_MAX)?;
+    let start = reader.pos();
+    let data = reader.bytes()?;
+    if data.len() > PRESENCE_SAY_BYTES_MAX {
+        return Err(Fault::new(FaultCode::TooLong, start));
+    }
+    Ok((topic, key, data))
 }
 
 fn u16(reader: &mut Reader<'_>) -> Result<u16, Fault> {

@@ -12,6 +12,7 @@ macro_rules! yrs_version {
 }
 
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod http;
 pub mod limits;
@@ -60,7 +61,7 @@ pub async fn open(config: Config, stop: CancellationToken) -> Result<(App, TaskT
         compaction: config.compaction.clone(),
         idle: config.idle,
         grace: config.grace,
-        started_ms: store::now_ms(),
+        started_ms: clock::now_ms(),
         doc_bytes_max: config.doc_bytes_max,
         compacting: Arc::new(Semaphore::new(1)),
         stop: stop.clone(),

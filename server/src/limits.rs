@@ -28,6 +28,8 @@ pub const UNSAVED_BYTES_MAX: usize = 4 << 20;
 /// Acknowledgements and answers that may wait for a commit, all of one space: beyond it the space stops reading too.
 /// A question for an ack costs its sender nothing, and a commit may hang.
 pub const UNSAVED_WAITERS_MAX: usize = 16_384;
+/// Events one space may have decided but not saved, of any size: joins and leaves have few bytes.
+pub const UNSAVED_EVENTS_MAX: usize = 16_384;
 /// Events of one space in one append.
 pub const APPEND_EVENTS_MAX: usize = 512;
 /// Messages waiting for a space, all connections together; full = the sockets stop reading.

@@ -9,6 +9,7 @@ pub mod handshake;
 pub mod presence;
 mod reader;
 pub mod sync;
+mod waiting;
 mod writer;
 
 use crate::config::Config;

@@ -192,10 +192,3 @@ pub(crate) fn event_crc(kind: i64, payload: &[u8]) -> i64 {
     h.update(payload);
     i64::from(h.finalize())
 }
-
-/// Milliseconds since 1970 by this machine's clock.
-pub fn now_ms() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
-}

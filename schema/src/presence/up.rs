@@ -1,12 +1,10 @@
 //! Owns what a client says on `/presence` (SPEC M3): reading for the server, writing for tests and load generators;
 //! must not know whether the client may.
 
-use super::{ID_BYTES, Id, VERSION, f64, pose::Record, text, u16, u32};
+use super::{ID_BYTES, Id, VERSION, f64, pose::Record, saying, text, u16, u32};
 use crate::fault::{Fault, FaultCode};
 use crate::lib0::{Reader, write_bytes, write_str, write_var};
-use crate::limits::{
-    PRESENCE_KEY_BYTES_MAX, PRESENCE_SAY_BYTES_MAX, PRESENCE_STATE_BYTES_MAX, PRESENCE_TOPIC_BYTES_MAX,
-};
+use crate::limits::{PRESENCE_STATE_BYTES_MAX, PRESENCE_TOPIC_BYTES_MAX};
 
 /// The kinds of a client's messages: the payload's first byte.
 pub mod kind {
@@ -130,15 +128,7 @@ impl<'a> Up<'a> {
             kind::BYE => Up::Bye,
             kind::STATE => Up::State(text(r, PRESENCE_STATE_BYTES_MAX)?),
             kind::SAY => {
-                let (topic, key) = (
-                    text(r, PRESENCE_TOPIC_BYTES_MAX)?,
-                    text(r, PRESENCE_KEY_BYTES_MAX)?,
-                );
-                let start = r.pos();
-                let data = r.bytes()?;
-                if data.len() > PRESENCE_SAY_BYTES_MAX {
-                    return Err(Fault::new(FaultCode::TooLong, start));
-                }
+                let (topic, key, data) = saying(r)?;
                 Up::Say { topic, key, data }
             }
             other => return Ok(Up::Unknown(other)),

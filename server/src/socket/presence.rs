@@ -2,18 +2,19 @@
 //! (SPEC M1–M4, M11, M12). PING is answered here.
 
 use super::bucket::Bucket;
+use super::waiting::Waiting;
 use super::{Channel, Connection, End, Over, Writer, next_conn, refuse};
+use crate::clock::{now_ms, unix_ms};
 use crate::config::Rate;
 use crate::metrics::Metrics;
 use crate::space::lanes::Lanes;
-use crate::space::people::{Enter, FromMember, unix_ms};
+use crate::space::people::{Enter, FromMember};
 use crate::space::poses::View;
 use crate::space::poses::slot::{PoseSlot, Put};
 use crate::space::roster::Identity;
 use crate::space::{ConnId, SpaceHandle};
 use crate::{App, limits, wire};
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use thexr_schema::close;
@@ -33,7 +34,7 @@ struct Presence {
     slot: PoseSlot,
     /// Until HELLO has come: by when it must.
     hello_by: Option<Instant>,
-    waiting: VecDeque<FromMember>,
+    waiting: Waiting<FromMember>,
     poses: Bucket,
     says: Bucket,
     said_bytes: Bucket,
@@ -55,7 +56,7 @@ pub async fn run(app: App, id: SpaceId, identity: Identity, stream: TcpStream, e
         identity,
         slot: PoseSlot::default(),
         hello_by: Some(now + limits::HELLO_WAIT),
-        waiting: VecDeque::new(),
+        waiting: Waiting::default(),
         poses: Bucket::new(pose_rate(0), now),
         says: Bucket::new(twice(limits::SAY_PER_S), now),
         said_bytes: Bucket::new(twice(limits::SAY_BYTES_PER_S), now),
@@ -64,8 +65,8 @@ pub async fn run(app: App, id: SpaceId, identity: Identity, stream: TcpStream, e
     let mut connection = Connection::new(channel, stream, lanes, &app.config, app.metrics.clone());
     let end = connection.live(early, &app.stop).await;
     let silent = Instant::now().duration_since(connection.heard).as_millis();
-    let heard_at = unix_ms() as i64 - i64::try_from(silent).unwrap_or(0);
-    for message in std::mem::take(&mut connection.channel.waiting) {
+    let heard_at = now_ms() - i64::try_from(silent).unwrap_or(0);
+    for message in connection.channel.waiting.take() {
         space.tell(conn, message).await;
     }
     space.tell(conn, FromMember::Gone(heard_at)).await;
@@ -124,20 +125,8 @@ impl Channel for Presence {
     }
 
     fn deliver(&mut self) -> Result<(), Over> {
-        while let Some(message) = self.waiting.pop_front() {
-            match self.space.try_tell(self.conn, message) {
-                Ok(()) => {}
-                Err(Some(message)) => {
-                    self.waiting.push_front(message);
-                    break;
-                }
-                Err(None) => return Err(Over),
-            }
-        }
-        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
-            self.waiting = VecDeque::new();
-        }
-        Ok(())
+        self.waiting
+            .hand_on(|message| self.space.try_tell(self.conn, message))
     }
 
     fn waits(&self) -> bool {
@@ -196,7 +185,7 @@ impl Presence {
                 zone,
                 focus,
                 budget_kb,
-            } => self.waiting.push_back(FromMember::View(View {
+            } => self.waiting.push(FromMember::View(View {
                 zone: zone.into(),
                 focus,
                 budget: budget_kb.saturating_mul(1000),
@@ -204,22 +193,22 @@ impl Presence {
             Up::Rack { age_ms, .. } => {
                 let late = Duration::from_millis(age_ms.into());
                 if late > limits::RACK_AGE_MAX {
-                    self.waiting.push_back(FromMember::Lags(late));
+                    self.waiting.push(FromMember::Lags(late));
                 }
             }
             Up::Bye => {
-                self.waiting.push_back(FromMember::Bye);
+                self.waiting.push(FromMember::Bye);
                 return Err(End::Ours(1000, "bye".into()));
             }
             Up::State(state) => {
                 check_object(state).map_err(|fault| self.bad(fault))?;
                 if self.may_say(state.len(), now) {
-                    self.waiting.push_back(FromMember::State(state.into()));
+                    self.waiting.push(FromMember::State(state.into()));
                 }
             }
             Up::Say { topic, key, data } => {
                 if self.may_say(topic.len() + key.len() + data.len(), now) {
-                    self.waiting.push_back(FromMember::Say {
+                    self.waiting.push(FromMember::Say {
                         topic: topic.into(),
                         key: key.into(),
                         data: Bytes::copy_from_slice(data),
@@ -241,7 +230,7 @@ impl Presence {
         }
         check_object(hello.state).map_err(|fault| self.bad(fault))?;
         self.poses = Bucket::new(pose_rate(hello.want_hz), now);
-        self.waiting.push_back(FromMember::Enter(Box::new(Enter {
+        self.waiting.push(FromMember::Enter(Box::new(Enter {
             lanes: self.lanes.clone(),
             slot: self.slot.clone(),
             identity: self.identity.clone(),

@@ -1,6 +1,7 @@
 //! `/sync/{space}`: y-websocket messages in, checked by the scanner here, off the space's actor. Nothing unscanned
 //! passes.
 
+use super::waiting::Waiting;
 use super::{Channel, Connection, End, Over, Writer, next_conn, refuse};
 use crate::metrics::Metrics;
 use crate::space::doc::CheckedUpdate;
@@ -9,7 +10,6 @@ use crate::space::roster::Identity;
 use crate::space::{ConnId, Inbound, Join, SpaceHandle};
 use crate::{App, limits};
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use thexr_schema::close;
@@ -23,8 +23,7 @@ use tokio::net::TcpStream;
 struct Sync {
     conn: ConnId,
     space: SpaceHandle,
-    /// Checked messages that the space has no room for yet.
-    waiting: VecDeque<Inbound>,
+    waiting: Waiting<Inbound>,
     metrics: Arc<Metrics>,
 }
 
@@ -44,7 +43,7 @@ pub async fn run(app: App, id: SpaceId, identity: Option<Identity>, stream: TcpS
     let channel = Sync {
         conn,
         space: space.clone(),
-        waiting: VecDeque::new(),
+        waiting: Waiting::default(),
         metrics: app.metrics.clone(),
     };
     let mut connection = Connection::new(channel, stream, lanes, &app.config, app.metrics.clone());
@@ -105,26 +104,18 @@ impl Channel for Sync {
                 // protocol, and a stock server skips it too (SPEC W7).
                 Message::Auth | Message::Unknown(_) => continue,
             };
-            self.waiting.push_back(inbound);
+            self.waiting.push(inbound);
         }
         Ok(inside)
     }
 
+    #[expect(
+        clippy::result_large_err,
+        reason = "the message itself comes back, no copy in a box"
+    )]
     fn deliver(&mut self) -> Result<(), Over> {
-        while let Some(message) = self.waiting.pop_front() {
-            match self.space.try_deliver(self.conn, message) {
-                Ok(()) => {}
-                Err(Some(message)) => {
-                    self.waiting.push_front(message);
-                    break;
-                }
-                Err(None) => return Err(Over),
-            }
-        }
-        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
-            self.waiting = VecDeque::new();
-        }
-        Ok(())
+        self.waiting
+            .hand_on(|message| self.space.try_deliver(self.conn, message))
     }
 
     fn waits(&self) -> bool {

@@ -15,8 +15,9 @@ use super::awareness::bridge::Bridge;
 use super::doc::{Clocks, SpaceDoc};
 use super::fanout::Fanout;
 use super::load::Stored;
-use super::people::{FromMember, People, TickClock};
+use super::people::{FromMember, People};
 use super::poses::Poses;
+use super::poses::clock::TickClock;
 use super::roster::Roster;
 use super::saver::Saver;
 use super::{ConnId, Control, Delivery, Join, Read, Reply, SpaceHandle, Stats, Trouble};
@@ -270,8 +271,8 @@ impl Actor {
                 Some(control) = mail.control.recv(), if self.is_settled() => Event::Control(control),
                 Some(done) = self.jobs.join_next() => Event::Job(done),
                 due = poses.tick(), if !self.poses.is_empty() => Event::Tick(due),
-                // Until the roster is read they wait where they are bounded.
-                _ = mail.people.recv_many(&mut said, limits::PEOPLE_LEN), if self.roster.is_some() => {
+                // Until the roster is read, and while too much is unsaved, they wait where they are bounded.
+                _ = mail.people.recv_many(&mut said, limits::PEOPLE_LEN), if self.takes_people() => {
                     Event::People(std::mem::take(&mut said))
                 }
                 _ = tick.tick(), if self.awareness.is_dirty() => Event::AwarenessTick,

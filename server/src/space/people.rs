@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 use thexr_schema::close::{self, Close};
 use thexr_schema::presence::{Change, Event, Id, Said, down};
-use tokio::time::Instant;
 
 /// What a connection of `/presence` tells its space, in the order it was said.
 #[derive(Debug)]
@@ -102,23 +101,12 @@ impl People {
         self.connections.len()
     }
 
-    /// Adds a stock client that has a pose: there is nothing to tell it here.
-    pub fn join_stock(&mut self, person: Person) {
-        let presence = Presence {
-            token: Id::default(),
-            person,
-            welcomed: true,
-            view: None,
-        };
-        self.connections.insert(presence.person.conn, presence);
-    }
-
     /// Where a connection's poses go.
     pub fn slot(&self, conn: ConnId) -> Option<&super::poses::slot::PoseSlot> {
         self.connections.get(&conn).map(|presence| &presence.person.slot)
     }
 
-    /// Adds a connection that still waits for its WELCOME.
+    /// Adds a connection that still waits for its [`People::welcome`].
     pub fn join(&mut self, person: Person, token: Id) {
         let presence = Presence {
             token,
@@ -134,7 +122,7 @@ impl People {
         self.connections.remove(&conn);
     }
 
-    /// What a WELCOME of this connection needs, the first time.
+    /// Lets a connection into the ticks; gives what its WELCOME needs, the first time.
     pub fn welcome(&mut self, conn: ConnId) -> Option<(Person, Id)> {
         let presence = self.connections.get_mut(&conn)?;
         if std::mem::replace(&mut presence.welcomed, true) {
@@ -197,24 +185,22 @@ impl People {
     }
 
     /// A state that changed.
-    pub fn state(&mut self, handle: u16, at: i64, state: &str) {
+    pub fn state(&mut self, member: &Member, at: i64) {
+        self.tell(member.handle, at, Change::State(&member.state));
+    }
+
+    /// A member as it is now: it came back, perhaps as somebody with another name, state or document.
+    pub fn as_it_is(&mut self, member: &Member, at: i64) {
+        self.tell(member.handle, at, Change::Joined(member.entry()));
+    }
+
+    /// Something that is not in the journal.
+    fn tell(&mut self, handle: u16, at: i64, change: Change<'_>) {
         let event = Event {
             seq: 0,
             at: at.max(0).cast_unsigned(),
             handle,
-            change: Change::State(state),
-        };
-        event.write(&mut self.news.1);
-        self.news.0 += 1;
-    }
-
-    /// A member as it is now: it came back, perhaps as somebody with another name, state or document. Not in the journal.
-    pub fn as_it_is(&mut self, member: &Member, at: i64) {
-        let event = Event {
-            seq: 0,
-            at: at.max(0).cast_unsigned(),
-            handle: member.handle,
-            change: Change::Joined(member.entry()),
+            change,
         };
         event.write(&mut self.news.1);
         self.news.0 += 1;
@@ -275,36 +261,4 @@ impl People {
         self.news = (0, Vec::new());
         self.said = Sayings::default();
     }
-}
-
-/// The clock of the ticks of one actor.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TickClock {
-    /// When tick 0 was.
-    pub start: Instant,
-    /// The same by the wall clock, ms since 1970.
-    pub start_unix_ms: f64,
-}
-
-impl TickClock {
-    /// Starts now.
-    pub fn new(now: Instant) -> Self {
-        Self {
-            start: now,
-            start_unix_ms: unix_ms(),
-        }
-    }
-
-    /// The tick that was due then.
-    pub fn tick(&self, due: Instant) -> u32 {
-        let ticks = due.saturating_duration_since(self.start).as_nanos() / limits::POSE_TICK.as_nanos();
-        ticks as u32
-    }
-}
-
-/// Milliseconds since 1970, with the fraction that clock synchronisation wants.
-pub fn unix_ms() -> f64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0.0, |d| d.as_secs_f64() * 1000.0)
 }

@@ -4,6 +4,7 @@
 //! One frame is built per occupied cell and shared by all who stand in it. A receiver that has not taken its last
 //! frame gets the next one instead, with everybody near in it.
 
+pub(super) mod clock;
 mod frame;
 mod grid;
 mod scene;
@@ -229,18 +230,17 @@ impl Poses {
         #[cfg(test)]
         tests::crash_if_told();
         self.take_in(tick, now);
-        let late = self
-            .receivers
-            .iter()
-            .filter(|r| r.lanes.as_ref().is_some_and(Lanes::lossy_waits))
-            .count();
+        let mut late = 0;
+        for receiver in &mut self.receivers {
+            receiver.missed = receiver.lanes.as_ref().is_some_and(Lanes::lossy_waits);
+            late += usize::from(receiver.missed);
+        }
         // Many at once are our fault, not theirs.
         let flooded = late >= limits::FLOODED_RECEIVERS_MIN && 4 * late > self.receivers.len();
         let base = self.load.shed();
         let mut levels = [false; limits::SHED_PERIODS.len()];
         for receiver in &mut self.receivers {
             let Some(lanes) = &receiver.lanes else { continue };
-            receiver.missed = lanes.lossy_waits();
             if receiver.missed {
                 receiver.scope = receiver.scope.max(Scope::Near);
             }

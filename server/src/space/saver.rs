@@ -143,7 +143,9 @@ impl Saver {
         let saving = self.saving.as_ref();
         let bytes = self.gathering.bytes + saving.map_or(0, |batch| batch.bytes);
         let waiters = self.gathering.after.len() + saving.map_or(0, |batch| batch.after.len());
-        bytes < limits::UNSAVED_BYTES_MAX && waiters < limits::UNSAVED_WAITERS_MAX
+        bytes < limits::UNSAVED_BYTES_MAX
+            && waiters < limits::UNSAVED_WAITERS_MAX
+            && self.len() < limits::UNSAVED_EVENTS_MAX
     }
 
     /// Events that are applied and not durable.
@@ -228,5 +230,16 @@ mod tests {
         assert!(!saver.has_room(), "they wait for the second batch");
         saver.saved();
         assert!(saver.has_room());
+    }
+
+    /// Regression: joins and leaves have no bytes, and while a commit hung nothing bounded them.
+    #[test]
+    fn there_is_room_until_too_many_events_wait_whatever_their_size() {
+        let mut saver = Saver::default();
+        for _ in 0..limits::UNSAVED_EVENTS_MAX {
+            assert!(saver.has_room());
+            saver.push(None, Bytes::new(), Instant::now());
+        }
+        assert!(!saver.has_room());
     }
 }

@@ -2,7 +2,8 @@
 
 pub mod check;
 
-use super::{Event, Result, SpaceKey, SpaceRow, Store, StoreError, now_ms, read, segment};
+use super::{Event, Result, SpaceKey, SpaceRow, Store, StoreError, read, segment};
+use crate::clock::now_ms;
 use sqlx::Row;
 use thexr_schema::ids::SpaceId;
 

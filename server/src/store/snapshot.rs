@@ -1,6 +1,7 @@
 //! Replacing the log by a snapshot: swap first, seal after. Nothing is deleted before what replaces it is stored.
 
-use super::{EventKind, Result, SpaceKey, Store, StoreError, event_crc, now_ms, read, segment};
+use super::{EventKind, Result, SpaceKey, Store, StoreError, event_crc, read, segment};
+use crate::clock::now_ms;
 use crate::limits;
 use sqlx::Row;
 use thexr_schema::ids::Seq;

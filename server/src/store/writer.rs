@@ -4,7 +4,8 @@
 //! last commit started ([`super::Store::next_commit`]), because each commit costs an fsync and each fan-out one
 //! write per receiver: one pace for both is what keeps a busy space cheap. An idle server commits at once.
 
-use super::{NewEvent, Result, SpaceKey, StoreError, event_crc, member, now_ms};
+use super::{NewEvent, Result, SpaceKey, StoreError, event_crc, member};
+use crate::clock::now_ms;
 use crate::limits;
 use crate::metrics::Metrics;
 use sqlx::{Row, SqliteConnection, SqlitePool};

@@ -67,7 +67,7 @@ const WORDS: &[Word] = &[
 
 /// What each module of the server may take from the root of the crate. A new module gets a line here: where it
 /// stands is a decision, not an accident.
-const LEAVES: &[&str] = &["config", "limits", "metrics", "wire"];
+const LEAVES: &[&str] = &["clock", "config", "limits", "metrics", "wire"];
 const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
@@ -84,6 +84,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("limits", &[]),
     ("metrics", &[]),
+    ("clock", &[]),
     ("wire", &[]),
 ];
 

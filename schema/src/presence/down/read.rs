@@ -3,12 +3,9 @@
 use super::{Change, Down, Entry, Event, FULL, Reason, Said, Tick, Welcome, kind};
 use crate::fault::{Fault, FaultCode};
 use crate::lib0::Reader;
-use crate::limits::{
-    PRESENCE_KEY_BYTES_MAX, PRESENCE_NAME_BYTES_MAX, PRESENCE_SAY_BYTES_MAX, PRESENCE_STATE_BYTES_MAX,
-    PRESENCE_TOPIC_BYTES_MAX,
-};
+use crate::limits::{PRESENCE_NAME_BYTES_MAX, PRESENCE_STATE_BYTES_MAX};
 use crate::presence::pose::{DOT_BYTES, Record};
-use crate::presence::{VERSION, f64, text, u16, u32};
+use crate::presence::{VERSION, f64, saying, text, u16, u32};
 
 /// Bytes an entry takes at least: a count of them is checked against the bytes that remain.
 const ENTRY_BYTES_MIN: usize = 25;
@@ -121,15 +118,7 @@ fn event<'a>(r: &mut Reader<'a>) -> Result<Event<'a>, Fault> {
 
 fn said<'a>(r: &mut Reader<'a>) -> Result<Said<'a>, Fault> {
     let handle = u16(r)?;
-    let (topic, key) = (
-        text(r, PRESENCE_TOPIC_BYTES_MAX)?,
-        text(r, PRESENCE_KEY_BYTES_MAX)?,
-    );
-    let start = r.pos();
-    let data = r.bytes()?;
-    if data.len() > PRESENCE_SAY_BYTES_MAX {
-        return Err(Fault::new(FaultCode::TooLong, start));
-    }
+    let (topic, key, data) = saying(r)?;
     Ok(Said {
         handle,
         topic,

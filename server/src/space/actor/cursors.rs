@@ -1,15 +1,16 @@
 //! What the actor does with standard awareness: stock clients are members too, and members are shown to stock clients.
 
 use super::Actor;
+use crate::clock::now_ms;
 use crate::space::ConnId;
 use crate::space::awareness::bridge::{Bridge, Seen};
 use crate::space::awareness::{Awareness, News};
 use crate::space::poses::Person;
 use crate::space::poses::slot::PoseSlot;
 use crate::space::roster::{Identity, Whereabouts};
-use crate::store::now_ms;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thexr_schema::close;
+use thexr_schema::presence::Id;
 use tokio::time::Instant;
 
 impl Actor {
@@ -64,7 +65,7 @@ impl Actor {
         {
             member.state = state.into();
             if member.joined_at > 0 {
-                self.people.state(handle, now_ms(), state);
+                self.people.state(member, now_ms());
             }
         }
         let Some(record) = news.about.pose else { return };
@@ -76,7 +77,9 @@ impl Actor {
                 slot: PoseSlot::default(),
                 budget: 0,
             };
-            self.people.join_stock(person.clone());
+            // Nothing is said to it here: it is in the ticks at once.
+            self.people.join(person.clone(), Id::default());
+            self.people.welcome(from);
             self.with_poses(|poses, tick| poses.join(person, None, tick));
         }
         if let Some(slot) = self.people.slot(from) {

@@ -1,12 +1,13 @@
 //! What the actor does with presence connections: lets members in, keeps the roster and the journal of it, ticks.
 
 use super::Actor;
+use crate::clock::now_ms;
 use crate::limits;
 use crate::space::people::{Enter, FromMember};
 use crate::space::poses::Person;
 use crate::space::roster::{Entered, Fact, Identity, Roster, What, Whereabouts};
 use crate::space::{ConnId, Durable, MemberInfo, Reply, Trouble};
-use crate::store::{Appended, MemberRow, now_ms};
+use crate::store::{Appended, MemberRow};
 use crate::wire;
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,11 @@ impl Actor {
             Roster::restored(rows, self.context.grace, now, now_ms(), self.context.started_ms);
         self.roster = Some(roster);
         self.push_facts(facts);
+    }
+
+    /// False while what presence connections say would only pile up.
+    pub(super) fn takes_people(&self) -> bool {
+        self.roster.is_some() && self.saver.has_room()
     }
 
     pub(super) fn push_facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
@@ -48,7 +54,7 @@ impl Actor {
                 member.state = state.into();
                 // Before its join is told nobody could place it; `settle` catches up.
                 if member.joined_at > 0 {
-                    self.people.state(handle, now_ms(), &member.state);
+                    self.people.state(member, now_ms());
                 }
             }
             FromMember::Say { topic, key, data } => {

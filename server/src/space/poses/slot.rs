@@ -12,11 +12,10 @@ pub struct PoseSlot(Arc<Mutex<Slot>>);
 
 #[derive(Default)]
 struct Slot {
+    /// The last one that passed; the next is judged by it.
     newest: Option<(Record, Instant)>,
     /// Not taken yet.
     fresh: bool,
-    /// The last one that passed, to judge the next by.
-    last: Option<(Record, Instant)>,
     seq: Option<u16>,
     /// Teleports left in this second.
     teleports: (Option<Instant>, u32),
@@ -53,7 +52,7 @@ impl PoseSlot {
             if slot.teleports.1 > limits::TELEPORTS_MAX {
                 return Put::Implausible;
             }
-        } else if let Some((last, at)) = &slot.last {
+        } else if let Some((last, at)) = &slot.newest {
             // A pause says where somebody can have got to, and jitter bunches samples: never less than a tick.
             let time = now.duration_since(*at).max(limits::POSE_TICK).as_secs_f64();
             if distance_m(last, &record) > limits::POSE_SPEED_MAX_M_PER_S * time {
@@ -61,7 +60,6 @@ impl PoseSlot {
             }
         }
         slot.seq = Some(seq);
-        slot.last = Some((record, now));
         slot.newest = Some((record, now));
         slot.fresh = true;
         Put::Taken
