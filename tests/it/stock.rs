@@ -73,6 +73,12 @@ async fn an_admin_removes_a_stock_client_too() {
     assert_eq!(server.admin("DELETE", &path, b"").await.status, 200);
     assert_eq!(stock.closed().await.code, 4411);
     ana.told(Told::Left("Guest".into(), Reason::Kicked)).await;
+    let lost = |told: &(u64, Told)| matches!(told.1, Told::Suspended(_));
+    assert!(
+        !ana.told.iter().any(lost),
+        "it was removed, not lost: {:?}",
+        ana.told
+    );
     let members = http::get(server.addr(), "/api/v1/spaces/hall/members")
         .await
         .json()["items"]

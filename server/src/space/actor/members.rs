@@ -257,6 +257,11 @@ impl Actor {
             let _ = reply.send(Err(Trouble::NoMember));
             return;
         };
+        // First: whoever goes is not lost as well.
+        let fact = self
+            .roster
+            .as_mut()
+            .and_then(|roster| roster.leave(handle, Reason::Kicked, now_ms(), now));
         if let Whereabouts::Here(conn) = whereabouts {
             self.people.close(conn, close::KICKED);
             self.part(conn, now);
@@ -267,10 +272,6 @@ impl Actor {
                 self.cursor_left(conn, now);
             }
         }
-        let fact = self
-            .roster
-            .as_mut()
-            .and_then(|roster| roster.leave(handle, Reason::Kicked, now_ms(), now));
         self.push_facts(fact);
         self.done(reply);
     }
