@@ -42,6 +42,28 @@ pub(super) enum Scope {
     All,
 }
 
+impl Group {
+    /// The same crowd, whatever part of the cell it is looked at from.
+    fn crowd(self) -> Self {
+        Self {
+            part: 0,
+            scope: Scope::Changes,
+            ..self
+        }
+    }
+}
+
+/// Whose turn it is in a crowd: handles, the last ones told.
+#[derive(Default)]
+struct Turn {
+    /// Of which tick this is.
+    tick: u32,
+    /// Before it.
+    from: u16,
+    /// In it, as far as any part of the cell has been built: the least advanced.
+    to: Option<u16>,
+}
+
 /// Builds frames; keeps its lists between calls, and where the turns of a crowd have got to.
 #[derive(Default)]
 pub(super) struct Builder {
@@ -51,7 +73,7 @@ pub(super) struct Builder {
     dots: Vec<u32>,
     /// By index: near, and there was no record for it. False for all between two frames.
     waiting: Vec<bool>,
-    turns: HashMap<Group, u16>,
+    turns: HashMap<Group, Turn>,
 }
 
 impl Builder {
@@ -138,18 +160,28 @@ impl Builder {
         if self.turns.len() > limits::CELLS_REMEMBERED_MAX {
             self.turns.clear();
         }
-        let key = Group {
-            scope: Scope::Changes,
-            ..group
-        };
-        let last = self.turns.entry(key).or_default();
+        let turn = self.turns.entry(group.crowd()).or_default();
+        if turn.tick != scene.tick {
+            // All parts of a cell go on from where the slowest of them got to: who walks between them misses nobody.
+            *turn = Turn {
+                tick: scene.tick,
+                from: turn.to.unwrap_or(turn.from),
+                to: None,
+            };
+        }
+        let mut last = turn.from;
         // By index is by handle.
-        let start = scene.avatars.partition_point(|avatar| avatar.handle <= *last);
+        let start = scene.avatars.partition_point(|avatar| avatar.handle <= turn.from);
         let all = (start..scene.avatars.len()).chain(0..start);
         for index in all.filter(|index| self.waiting[*index]).take(room) {
             self.dots.push(index as u32);
-            *last = scene.avatars[index].handle;
+            last = scene.avatars[index].handle;
         }
+        let far = |to: u16| to.wrapping_sub(turn.from);
+        turn.to = Some(
+            turn.to
+                .map_or(last, |to| if far(last) < far(to) { last } else { to }),
+        );
         self.near
             .iter()
             .for_each(|(_, index, _)| self.waiting[*index as usize] = false);

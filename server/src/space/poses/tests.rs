@@ -190,6 +190,34 @@ fn a_crowd_fits_the_budget_and_everybody_in_it_is_seen_twice_a_second() {
     assert!(*least >= 4, "somebody was seen {least} times in two seconds");
 }
 
+/// Regression: each part of a cell had turns of its own, and who walked from one to the next missed somebody's.
+#[test]
+fn who_walks_through_a_crowd_sees_everybody_twice_a_second_as_well() {
+    let mut places: Vec<(f32, f32)> = (0..1_000)
+        .map(|i| ((i % 32) as f32 * 0.75, (i / 32) as f32 * 0.75))
+        .collect();
+    // Up and down a cell's width, as fast as anybody may.
+    let walk = |tick: i32| 8.5 + 0.9 * (tick % 14 - 7).abs() as f32;
+    places[500] = (walk(0), 12.0);
+    let mut room = Room::new(&places);
+    room.step(&places);
+    room.drain();
+    let (mut last, ticks) = (vec![0; 1_001], 100);
+    let mut longest = 0;
+    for tick in 1..=ticks {
+        places[500] = (walk(tick), 12.0);
+        room.step(&places);
+        let seen = room.seen(500).expect("a frame");
+        for handle in seen.records.iter().chain(&seen.dots) {
+            longest = longest.max(tick - last[usize::from(*handle)]);
+            last[usize::from(*handle)] = tick;
+        }
+        room.drain();
+    }
+    longest = last[1..].iter().map(|at| ticks - at).fold(longest, i32::max);
+    assert!(longest <= 10, "somebody was not seen for {longest} ticks");
+}
+
 #[test]
 fn who_has_not_taken_a_frame_gets_everybody_near_in_the_next() {
     let places = [(0.0, 0.0), (3.0, 0.0)];
