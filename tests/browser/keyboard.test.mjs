@@ -15,10 +15,13 @@ async function tabTo(page, wanted) {
   assert.fail(`Tab never reached ${wanted}`)
 }
 
-/** Waits until this has the focus. */
+/** Waits until this is one element and has the focus. Looked up anew each time: a list may be about to draw itself again. */
 const focused = async (locator) => {
-  const handle = await locator.elementHandle()
-  await locator.page().waitForFunction((node) => node === document.activeElement, handle)
+  const has = (nodes) => nodes.length === 1 && nodes[0] === document.activeElement
+  for (const end = Date.now() + 10_000; !(await locator.evaluateAll(has)); ) {
+    assert.ok(Date.now() < end, `${locator} never had the focus`)
+    await locator.page().waitForTimeout(20)
+  }
 }
 
 test('a space is made, filled, drawn in, corrected and left without a pointer', async () => {

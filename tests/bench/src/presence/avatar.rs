@@ -92,8 +92,8 @@ pub struct Avatar {
     pub ended: Cell<bool>,
     /// Rung at WELCOME and at that end.
     pub bell: Notify,
-    /// Records and dots of each handle, when this member is an observer.
-    pub seen: RefCell<Option<Vec<[u32; 2]>>>,
+    /// What it was told of each handle, when this member is an observer.
+    pub seen: RefCell<Option<Vec<Mentions>>>,
     /// The newest tick, and when it came.
     pub last_tick: Cell<Option<(u32, f64)>>,
     /// One more than the newest pose of each sampled handle that was measured.
@@ -269,13 +269,14 @@ impl Avatar {
         let own = self.handle.get();
         let mut seen = self.seen.borrow_mut();
         let mut measured = self.measured.borrow_mut();
+        let number = scan::head(payload).map_or(0, |head| head.tick);
         let head = scan::tick(payload, |handle, record| {
             if let Some(seen) = seen.as_mut() {
                 let at = usize::from(handle);
                 if seen.len() <= at {
-                    seen.resize(at + 1, [0; 2]);
+                    seen.resize(at + 1, Mentions::default());
                 }
-                seen[at][usize::from(record.is_none())] += 1;
+                seen[at].add(record.is_some(), number);
             }
             let Some(record) = record else { return };
             if handle % every as u16 == mine && own != Some(handle) {
@@ -308,6 +309,29 @@ impl Avatar {
                 ..arrival
             });
         }
+    }
+}
+
+/// What an observer was told of somebody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Mentions {
+    /// In full.
+    pub records: u32,
+    /// In full or as a dot.
+    pub all: u32,
+    /// The most ticks between two of them.
+    pub gap: u32,
+    last: u32,
+}
+
+impl Mentions {
+    fn add(&mut self, in_full: bool, tick: u32) {
+        self.records += u32::from(in_full);
+        if self.all > 0 {
+            self.gap = self.gap.max(tick.saturating_sub(self.last));
+        }
+        self.all += 1;
+        self.last = tick;
     }
 }
 

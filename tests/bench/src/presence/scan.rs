@@ -38,7 +38,8 @@ pub fn tick(payload: &[u8], mut each: impl FnMut(u16, Option<&[u8]>)) -> Option<
     Some(head)
 }
 
-fn head(payload: &[u8]) -> Option<Head> {
+/// What it says before its records.
+pub fn head(payload: &[u8]) -> Option<Head> {
     let flags = *payload.get(5)?;
     Some(Head {
         tick: u32::from_le_bytes(*payload.get(1..)?.first_chunk()?),
