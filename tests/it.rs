@@ -19,6 +19,8 @@ mod handshake;
 mod harness;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/journal.rs"]
+mod journal;
 #[path = "it/limits.rs"]
 mod limits;
 #[path = "it/metrics.rs"]

@@ -201,7 +201,7 @@ export const connect = <S extends Schema = Schema>(
   const connection = createConnection({
     // A server that does not know the subprotocol would fail the handshake, so only our own are offered it.
     target: (token) => ({
-      url: addresses.sync,
+      url: token === null ? `${addresses.sync}?user=${encodeURIComponent(user)}` : addresses.sync,
       protocols: token === null ? [] : ['thexr.v1', `thexr.auth.${token}`],
     }),
     idleMs: IDLE_MS,

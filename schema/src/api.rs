@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::journal::{Attendance, JournalItem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +19,8 @@ pub struct SpaceInfo {
     pub epoch: String,
     /// Number of the newest event.
     pub seq: i64,
+    /// The oldest state that is still offered is that after this event; 0 = the beginning.
+    pub oldest_seq: i64,
     /// When the space came into being.
     pub created_at: String,
     /// Members present now.
@@ -195,6 +198,8 @@ pub fn json_schemas() -> Value {
     generator.subschema_for::<Page<SpaceInfo>>();
     generator.subschema_for::<Page<SpaceStats>>();
     generator.subschema_for::<Page<MemberInfo>>();
+    generator.subschema_for::<Page<JournalItem>>();
+    generator.subschema_for::<Page<Attendance>>();
     generator.subschema_for::<Page<Entity>>();
     generator.subschema_for::<Page<Value>>();
     generator.subschema_for::<WriteEntity>();

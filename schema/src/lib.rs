@@ -3,16 +3,18 @@
 //! The map: [`ids`] names things, [`limits`] bounds them, [`fault`] says how bytes were wrong, [`lib0`] reads
 //! primitives, [`frame`] splits a WebSocket payload of `/sync`, [`presence`] is what `/presence` speaks, [`scan`] judges updates, state vectors and awareness before
 //! any engine sees them, [`component`] is the vocabulary of entities, [`stroke`] packs ink, [`close`] ends
-//! sockets, [`api`] shapes HTTP bodies. The rules behind all of it are numbered in `SPEC.md`.
+//! sockets, [`api`] shapes HTTP bodies, [`change`] and [`journal`] what happened in a space. The rules behind all of it are numbered in `SPEC.md`.
 //!
 //! This crate must not know: files, sockets, clocks, tokio, yrs, SQL.
 
 pub mod api;
+pub mod change;
 pub mod close;
 pub mod component;
 pub mod fault;
 pub mod frame;
 pub mod ids;
+pub mod journal;
 pub mod lib0;
 pub mod limits;
 pub mod presence;

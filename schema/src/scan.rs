@@ -38,6 +38,10 @@ pub struct UpdateScan {
     pub deletes: Vec<(u64, u32)>,
     /// Structs in the update.
     pub structs: u32,
+    /// Entity ids of the boards whose root it names, sorted: an engine learns from the receiver what kind of root that is.
+    pub boards: Vec<String>,
+    /// It carries runs of operations that are gone without a trace.
+    pub collected: bool,
     /// What the receiver must check before it applies the update (SPEC U12). Empty in what people do all day, but
     /// for a new key of an entity that is there.
     pub outside: Vec<Outside>,
@@ -107,7 +111,14 @@ pub fn scan_update_for(bytes: &[u8], known: &dyn Fn(u64) -> u32) -> Result<Updat
     let mut graph = graph::Graph::new(bytes.len());
     let mut reader = Reader::new(bytes);
     let mut clients = Vec::new();
-    walk::structs(&mut reader, &mut clients, &mut |item| graph.add(item))?;
+    let mut boards: Vec<&str> = Vec::new();
+    let mut collected = false;
+    walk::structs(&mut reader, &mut clients, &mut |item| {
+        let board = item.root.and_then(|root| root.strip_prefix(walk::STROKES));
+        boards.extend(board.filter(|board| boards.last() != Some(board)));
+        collected |= item.kind == walk::Kind::Collected;
+        graph.add(item)
+    })?;
     let mut deletes = Vec::new();
     let mut deleted = Vec::new();
     let wanted = graph.has_runs();
@@ -118,6 +129,8 @@ pub fn scan_update_for(bytes: &[u8], known: &dyn Fn(u64) -> u32) -> Result<Updat
     })?;
     reader.end()?;
     join(&mut deleted);
+    boards.sort_unstable();
+    boards.dedup();
     let structs = graph.structs();
     let placed = graph.place(&clients, &deleted, known)?;
     Ok(UpdateScan {
@@ -125,6 +138,8 @@ pub fn scan_update_for(bytes: &[u8], known: &dyn Fn(u64) -> u32) -> Result<Updat
         deps: placed.deps,
         deletes,
         structs,
+        collected,
+        boards: boards.into_iter().map(str::to_owned).collect(),
         outside: placed.outside,
         bytes: bytes.len(),
     })

@@ -16,6 +16,8 @@ pub struct Config {
     pub data: PathBuf,
     /// What admin requests must carry; `None` = the admin endpoints do not exist.
     pub admin_token: Option<Secret>,
+    /// Whether the journal says what each edit changed.
+    pub journal_changes: bool,
     /// When to compact without being asked.
     pub compaction: CompactionConfig,
     /// How long a space without sockets stays in memory.
@@ -108,6 +110,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 4000)),
             data: PathBuf::from("./thexr-data"),
             admin_token: None,
+            journal_changes: true,
             compaction: CompactionConfig::default(),
             idle: Duration::from_secs(60),
             grace: crate::limits::GRACE,

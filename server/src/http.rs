@@ -2,13 +2,16 @@
 //! document knowledge live here.
 
 mod admin;
+mod attendance;
 mod auth;
 mod document;
 mod entity;
 mod etag;
+mod follow;
 mod guard;
 mod health;
 mod input;
+mod journal;
 pub mod layers;
 mod member;
 mod openapi;
@@ -73,6 +76,9 @@ fn routes() -> Vec<Route> {
         route(patch(), SPACE, space::rename),
         route(delete(), SPACE, space::delete),
         route(get(), "/api/v1/spaces/{space}/members", member::list),
+        route(get(), "/api/v1/spaces/{space}/journal", journal::list),
+        route(get(), "/api/v1/spaces/{space}/journal/follow", follow::follow),
+        route(get(), "/api/v1/spaces/{space}/attendance", attendance::show),
         route(get(), ENTITIES, entity::list),
         route(post(), ENTITIES, entity::create),
         route(get(), ENTITY, entity::show),
@@ -111,6 +117,7 @@ pub fn router(app: App) -> Router {
         .fallback(page::serve)
         // Each layer below is outside of those above it.
         .layer(Extension(health::Probe::default()))
+        .layer(Extension(follow::Followers::default()))
         .layer(DefaultBodyLimit::disable()) // `input` counts: it knows which limit, and says so.
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

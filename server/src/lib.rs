@@ -58,6 +58,7 @@ pub async fn open(config: Config, stop: CancellationToken) -> Result<(App, TaskT
     let context = space::actor::Context {
         store,
         metrics: metrics.clone(),
+        journal_changes: config.journal_changes,
         compaction: config.compaction.clone(),
         idle: config.idle,
         grace: config.grace,

@@ -13,7 +13,7 @@ pub const DB_READERS_MAX: u32 = 4;
 pub const DB_WAL_CHECKPOINT_PAGES: u32 = 4_000;
 /// Appends waiting for the writer; one per loaded space at most, so full means thousands of busy spaces, which wait.
 pub const APPEND_QUEUE_LEN: usize = 1_024;
-/// Events in one commit; more wait for the next. 7 binds each (20 with a member), and SQLite takes 32,766.
+/// Events in one commit; more wait for the next. 8 binds each (21 with a member), and SQLite takes 32,766.
 pub const COMMIT_ROWS_MAX: usize = 1_024;
 /// Least time from the start of one commit to the start of the next. Costs a busy space this much latency and
 /// saves it an fsync and a write per receiver for every update that gathers meanwhile.
@@ -205,6 +205,8 @@ pub const RESTART_REFUSAL_MAX: Duration = Duration::from_secs(60);
 /// How long a space whose stored data is damaged is refused without looking at it again.
 pub const DAMAGED_REFUSAL: Duration = Duration::from_secs(30);
 
+/// Changes noted of one transaction for the journal; of more it says only how many there were.
+pub const CHANGES_NOTED_MAX: usize = 4_096;
 /// Updates above this size are not compared with what is known under the same clocks: the comparison encodes
 /// them again, and clients that load their own store resend whole documents as updates.
 pub const COMPARE_BYTES_MAX: usize = 64 << 10;
@@ -243,6 +245,19 @@ pub const HTTP_DISCARD_TIME: Duration = Duration::from_secs(5);
 pub const PAGE_LEN_DEFAULT: usize = 100;
 /// Most items of a page; more is 400 `bad_query`.
 pub const PAGE_LEN_MAX: usize = 500;
+/// Events of a journal looked at for one request; a page that is not full by then says where it stopped. About a tenth
+/// of a second.
+pub const JOURNAL_LOOK_EVENTS: usize = 20_000;
+/// Events of a journal read at once; no more than one sealed block in any case.
+pub const JOURNAL_PAGE_EVENTS: usize = 500;
+/// Events a follower of a journal has in memory at most.
+pub const FOLLOW_PAGE_EVENTS: usize = 64;
+/// A follower hears something at least this often; proxies close what is silent for a minute.
+pub const FOLLOW_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Followers of journals in the process; one more is 503 `busy`.
+pub const FOLLOWERS_MAX: usize = 1_000;
+/// Lines of one attendance list.
+pub const ATTENDANCE_ROWS_MAX: usize = 100_000;
 /// Longest display name of a space, characters; more is 400 `bad_name`.
 pub const SPACE_NAME_CHARS_MAX: usize = 120;
 /// Documents read as JSON in the actor itself, encoded bytes: about a millisecond. Larger ones are built again

@@ -4,6 +4,8 @@
 //! carries the events of every space that had some ready (`writer`). Readers use a small pool of their own.
 
 mod admin;
+mod heads;
+mod history;
 mod member;
 mod open;
 mod read;
@@ -12,6 +14,7 @@ mod snapshot;
 mod writer;
 
 pub use admin::{Usage, check};
+pub use history::{Kinds, Stretch};
 pub use member::{MemberRow, RosterChange};
 pub use open::OpenError;
 pub use snapshot::{NewSnapshot, SwapOutcome};
@@ -40,6 +43,8 @@ pub struct SpaceRow {
     pub created_at: i64,
     /// The newest event.
     pub seq: Seq,
+    /// Events up to here are pruned; 0 = none.
+    pub base_seq: Seq,
     /// What the newest snapshot covers; 0 = none.
     pub snap_seq: Seq,
     /// Edits after the snapshot.
@@ -77,18 +82,21 @@ pub struct NewEvent {
     pub user: Option<String>,
     /// The Yjs update or JSON.
     pub payload: Bytes,
+    /// What an edit changed ([`thexr_schema::change`]); `None` when that was not recorded.
+    pub changes: Option<String>,
     /// What it does to the list of members; written with it or not at all.
     pub roster: Option<RosterChange>,
 }
 
 impl NewEvent {
-    /// A Yjs update, from a connection or from the server itself.
-    pub fn edit(member: Option<String>, payload: Bytes) -> Self {
+    /// A Yjs update of the server itself.
+    pub fn edit(payload: Bytes) -> Self {
         Self {
             kind: EventKind::Edit,
-            member,
+            member: None,
             user: None,
             payload,
+            changes: None,
             roster: None,
         }
     }
@@ -109,6 +117,8 @@ pub struct Event {
     pub user: Option<String>,
     /// The Yjs update or JSON.
     pub payload: Bytes,
+    /// What an edit changed ([`thexr_schema::change`]); `None` when that was not recorded.
+    pub changes: Option<String>,
 }
 
 /// A stored snapshot, still compressed.
@@ -180,15 +190,17 @@ pub struct Store {
     /// One connection, so whoever holds it is the only writer.
     writer: SqlitePool,
     appends: writer::Appends,
+    heads: heads::Heads,
     /// Held for the life of the process: two servers on one folder would number events twice.
     _lock: std::sync::Arc<std::fs::File>,
 }
 
-/// crc32 over the kind and the payload of an event; the seq is not in it because it is handed out inside the
+/// crc32 over the kind, the payload and what changed; the seq is not in it because it is handed out inside the
 /// insert, and a wrong seq shows as a gap.
-pub(crate) fn event_crc(kind: i64, payload: &[u8]) -> i64 {
+pub(crate) fn event_crc(kind: i64, payload: &[u8], changes: Option<&str>) -> i64 {
     let mut h = crc32fast::Hasher::new();
     h.update(&kind.to_le_bytes());
     h.update(payload);
+    h.update(changes.unwrap_or("").as_bytes());
     i64::from(h.finalize())
 }

@@ -62,6 +62,8 @@ struct Shared {
 /// One replica, online or not.
 pub struct Client {
     space: String,
+    /// Of the URL, with its question mark.
+    query: String,
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
     asks: AtomicU64,
@@ -93,6 +95,7 @@ impl Client {
         };
         Self {
             space: space.to_owned(),
+            query: String::new(),
             shared: Arc::new(Shared {
                 state: Mutex::new(state),
                 changed: watch::Sender::new(0),
@@ -107,6 +110,19 @@ impl Client {
         let mut client = Self::new(space);
         client.online(addr).await;
         client
+    }
+
+    /// The same, as this user.
+    pub async fn of_user(addr: SocketAddr, space: &str, user: &str) -> Self {
+        let mut client = Self::new(space);
+        client.query = format!("?user={user}");
+        client.online(addr).await;
+        client
+    }
+
+    /// The client id of its document.
+    pub fn id(&self) -> u64 {
+        self.state().doc.client_id().get()
     }
 
     /// Goes online and waits until it is in sync: it has all, and the server has been answered what it lacks.
@@ -128,7 +144,7 @@ impl Client {
         addr: SocketAddr,
     ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
         self.offline().await;
-        let url = format!("ws://{addr}/sync/{}", self.space);
+        let url = format!("ws://{addr}/sync/{}{}", self.space, self.query);
         let connecting = async {
             let stream = TcpStream::connect(addr).await?;
             stream.set_nodelay(true)?;

@@ -110,14 +110,30 @@ impl Member {
         Self::hello(socket, token, "{}").await
     }
 
+    /// Comes in as the member whose document has this client id.
+    pub async fn with_document(addr: SocketAddr, space: &str, user: &str, yjs: u64) -> Self {
+        let socket = knock(addr, space, &format!("?user={user}&name={user}"), None).await;
+        let hello = Hello {
+            want_hz: 20,
+            yjs_client: yjs,
+            state: "{}",
+            ..Hello::default()
+        };
+        Self::say_hello(socket, hello).await
+    }
+
     /// Says HELLO on a socket and reads until the roster is whole.
-    pub async fn hello(mut socket: RawSocket, token: Option<Id>, state: &str) -> Self {
+    pub async fn hello(socket: RawSocket, token: Option<Id>, state: &str) -> Self {
         let hello = Hello {
             want_hz: 20,
             token,
             state,
             ..Hello::default()
         };
+        Self::say_hello(socket, hello).await
+    }
+
+    async fn say_hello(mut socket: RawSocket, hello: Hello<'_>) -> Self {
         socket.message(&message(&Up::Hello(hello).write())).await;
         let mut member = Self {
             socket,

@@ -93,14 +93,17 @@ impl Rows {
     pub async fn history(&self, space: &str) -> BTreeMap<i64, Event> {
         let key = self.head(space).await.key;
         let mut all = BTreeMap::new();
-        let segments = sqlx::query("select raw_len, body from segment where space_id = ? order by first_seq")
-            .bind(key)
-            .fetch_all(&self.0)
-            .await
-            .expect("segments");
+        let segments =
+            sqlx::query("select raw_len, body, format from segment where space_id = ? order by first_seq")
+                .bind(key)
+                .fetch_all(&self.0)
+                .await
+                .expect("segments");
         for row in &segments {
             let (len, body): (i64, Vec<u8>) = (row.get(0), row.get(1));
-            let events = thexr::store::segment::unpack(&body, len as usize).expect("a segment unpacks");
+            let format = row.get(2);
+            let events =
+                thexr::store::segment::unpack(&body, len as usize, format).expect("a segment unpacks");
             for event in events {
                 let twice = all.insert(event.seq.0, (event.kind, event.payload.to_vec()));
                 assert!(twice.is_none(), "event {} is there twice", event.seq.0);

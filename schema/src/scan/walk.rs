@@ -20,7 +20,7 @@ const HAS_KEY: u8 = 0x20;
 /// The root map of entities.
 const ENTITIES: &str = "entities";
 /// What the root of a board's strokes starts with; the entity id follows.
-const STROKES: &str = "strokes:";
+pub(super) const STROKES: &str = "strokes:";
 
 /// One operation: who and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

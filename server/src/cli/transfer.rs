@@ -184,7 +184,7 @@ pub(super) async fn import(args: Import) -> Result<(), Failure> {
     let seq = match effect {
         None => row.seq,
         Some(payload) => {
-            let appended = store.append(row.key, vec![NewEvent::edit(None, payload)]).await;
+            let appended = store.append(row.key, vec![NewEvent::edit(payload)]).await;
             appended.map_err(|error| on_space(error.into()))?.last
         }
     };

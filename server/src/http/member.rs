@@ -30,17 +30,21 @@ pub async fn kick(
     }))
 }
 
-fn shown(member: space::MemberInfo) -> MemberInfo {
-    let role = match member.role {
+/// What a stored number of a role is called.
+pub fn role(number: u64) -> &'static str {
+    match number {
         0 => "viewer",
         1 => "editor",
         _ => "admin",
-    };
+    }
+}
+
+fn shown(member: space::MemberInfo) -> MemberInfo {
     MemberInfo {
         member: member.member,
         user: member.user.to_string(),
         name: member.name.to_string(),
-        role: role.to_owned(),
+        role: role(member.role.into()).to_owned(),
         away: member.away,
         joined_at: rfc3339(member.joined_at),
         state: serde_json::from_str(&member.state).unwrap_or_default(),

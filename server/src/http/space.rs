@@ -121,6 +121,7 @@ async fn info(app: &App, row: SpaceRow) -> SpaceInfo {
         name: row.name,
         epoch: row.epoch,
         seq: row.seq.0,
+        oldest_seq: row.base_seq.0,
         created_at: timestamp::rfc3339(row.created_at),
         members: u32::try_from(members).unwrap_or(u32::MAX),
     }

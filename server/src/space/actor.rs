@@ -59,6 +59,8 @@ pub struct Context {
     pub store: Store,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Whether the journal says what each edit changed.
+    pub journal_changes: bool,
     /// When to compact on our own.
     pub compaction: CompactionConfig,
     /// How long a space without sockets stays in memory.

@@ -3,6 +3,7 @@
 //! A panic inside a yrs transaction commits what was half done, so after any panic or [`Refused::Broken`] the
 //! document must be dropped and loaded again from rows; it is never repaired in place.
 
+mod changes;
 pub mod edit;
 mod place;
 mod sweep;
@@ -47,6 +48,14 @@ impl CheckedUpdate {
     /// True when there is nothing in it (the `00 00` that stock clients answer with).
     pub fn is_empty(&self) -> bool {
         self.scan.is_empty()
+    }
+
+    /// Whose operations it carries, when they are of one client.
+    pub fn client(&self) -> Option<u64> {
+        match self.scan.clients[..] {
+            [range] => Some(range.client),
+            _ => None,
+        }
     }
 
     /// True when it adds content; an update that only deletes is taken even by a document that is full.
@@ -99,6 +108,8 @@ pub struct SpaceDoc {
     measured: usize,
     /// Something was only taken away since.
     shrunk: bool,
+    /// Where what changes is noted; `None` = nowhere.
+    recorder: Option<changes::Recorder>,
 }
 
 /// How one stored piece is encoded.
@@ -131,6 +142,7 @@ impl SpaceDoc {
             bytes: 2,
             measured: 0,
             shrunk: false,
+            recorder: None,
         }
     }
 
@@ -201,6 +213,7 @@ impl SpaceDoc {
         }
 
         let decoded = Update::decode_v1(&update.bytes).map_err(engine)?;
+        self.expect_changes(update);
         let mut txn = self.doc.transact_mut();
         txn.apply_update(decoded).map_err(engine)?;
         if txn.has_missing_updates() {

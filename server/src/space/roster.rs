@@ -4,72 +4,23 @@
 //! A member outlives its connection: a lost one is *away* until its token brings it back or its grace ends.
 
 mod fact;
+mod member;
 
 pub(super) use fact::{Fact, What};
+pub use member::Identity;
+pub(super) use member::{Member, Whereabouts};
 
 use super::ConnId;
 use crate::limits;
 use crate::store::MemberRow;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
-use thexr_schema::presence::{Entry, Id, Reason, id_of};
+use thexr_schema::presence::{Id, Reason, id_of};
 use tokio::time::Instant;
 
-/// A viewer is 0, an admin 2.
-const EDITOR: u8 = 1;
 /// Instead of the hash of a token: members that came by awareness have none and resume by their document.
 const NO_TOKEN: [u8; 32] = [0; 32];
-
-/// Who is behind a connection; comes with the connection, never from what it sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Who it is: several members may be one user.
-    pub user: Arc<str>,
-    /// Its name.
-    pub name: Arc<str>,
-    /// 0 viewer, 1 editor, 2 admin.
-    pub role: u8,
-}
-
-impl Identity {
-    /// Somebody who did not say: a new user at each connection, who may edit because everybody may without tokens.
-    pub fn guest() -> Self {
-        Self {
-            user: format!("guest-{:08x}", rand::random::<u32>()).into(),
-            name: "Guest".into(),
-            role: EDITOR,
-        }
-    }
-}
-
-/// Where a member is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Whereabouts {
-    /// On this connection.
-    Here(ConnId),
-    /// Lost; gone for this reason unless it comes back before then.
-    Away { until: Instant, or: Reason },
-}
-
-/// A member.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub id: Id,
-    pub handle: u16,
-    pub identity: Identity,
-    /// Client id of its document; 0 = none.
-    pub yjs: u64,
-    pub state: Arc<str>,
-    /// Milliseconds since 1970; 0 until its join is durable, and nobody is told of it before that.
-    pub joined_at: i64,
-    /// When it was last heard, as far as that was written down.
-    pub heard_at: i64,
-    pub whereabouts: Whereabouts,
-    /// sha256 of the resume token.
-    token: [u8; 32],
-}
 
 /// What became of somebody who wanted in.
 pub(super) enum Entered {
@@ -93,6 +44,8 @@ pub(super) struct Roster {
     members: BTreeMap<u16, Member>,
     by_conn: HashMap<ConnId, u16>,
     by_token: HashMap<[u8; 32], u16>,
+    /// By the client id of their document.
+    by_yjs: HashMap<u64, u16>,
     /// Handles that may not be given again yet: a pose on its way would be somebody else's.
     resting: VecDeque<(Instant, u16)>,
     last_handle: u16,
@@ -114,6 +67,7 @@ impl Roster {
             members: BTreeMap::new(),
             by_conn: HashMap::new(),
             by_token: HashMap::new(),
+            by_yjs: HashMap::new(),
             resting: VecDeque::new(),
             // Which handles rest is not written down: elsewhere, a pose on its way is nobody's.
             last_handle: rand::random(),
@@ -151,6 +105,7 @@ impl Roster {
             if token != NO_TOKEN {
                 roster.by_token.insert(token, row.handle);
             }
+            roster.by_yjs.insert(member.yjs, row.handle);
             roster.members.insert(row.handle, member);
         }
         (roster, facts)
@@ -169,6 +124,11 @@ impl Roster {
     /// The member on a connection.
     pub fn of(&self, conn: ConnId) -> Option<&Member> {
         self.members.get(self.by_conn.get(&conn)?)
+    }
+
+    /// The member whose document writes under this client id.
+    pub fn with_document(&self, yjs: u64) -> Option<&Member> {
+        self.members.get(self.by_yjs.get(&yjs).filter(|_| yjs != 0)?)
     }
 
     /// Every connection with a member on it.
@@ -211,6 +171,8 @@ impl Roster {
         if let Some(member) = known.and_then(|handle| self.members.get_mut(&handle)) {
             let before = member.whereabouts;
             member.whereabouts = Whereabouts::Here(conn);
+            self.by_yjs.remove(&member.yjs);
+            self.by_yjs.insert(yjs, member.handle);
             member.yjs = yjs;
             member.state = state.into();
             // Who it is comes with the connection, and so with this one: a role may have been taken away since.
@@ -260,7 +222,8 @@ impl Roster {
         state: &str,
         now: Instant,
     ) -> Option<Fact> {
-        if let Some(member) = self.members.values_mut().find(|member| member.yjs == yjs) {
+        let known = self.by_yjs.get(&yjs).copied();
+        if let Some(member) = known.and_then(|handle| self.members.get_mut(&handle)) {
             if !matches!(member.whereabouts, Whereabouts::Away { .. }) || member.token != NO_TOKEN {
                 return None;
             }
@@ -301,6 +264,7 @@ impl Roster {
         if token != NO_TOKEN {
             self.by_token.insert(token, member.handle);
         }
+        self.by_yjs.insert(yjs, member.handle);
         self.members.insert(member.handle, member);
         fact
     }
@@ -343,6 +307,9 @@ impl Roster {
             member.heard_at = heard_at;
         }
         self.by_token.remove(&member.token);
+        if self.by_yjs.get(&member.yjs) == Some(&handle) {
+            self.by_yjs.remove(&member.yjs);
+        }
         if self.resting.len() >= limits::HANDLES_RESTING_MAX {
             self.resting.pop_front();
         }
@@ -363,23 +330,6 @@ impl Roster {
         over.into_iter()
             .filter_map(|(handle, reason)| self.leave(handle, reason, 0, now))
             .collect()
-    }
-}
-
-impl Member {
-    /// As others are told of it.
-    pub fn entry(&self) -> Entry<'_> {
-        Entry {
-            handle: self.handle,
-            member: self.id,
-            away: matches!(self.whereabouts, Whereabouts::Away { .. }),
-            role: self.identity.role,
-            joined_at: self.joined_at.max(0).cast_unsigned(),
-            yjs_client: self.yjs,
-            user: &self.identity.user,
-            name: &self.identity.name,
-            state: &self.state,
-        }
     }
 }
 

@@ -4,8 +4,9 @@
 use super::roster::Fact;
 use super::{ConnId, Durable, Reply};
 use crate::limits;
-use crate::store::NewEvent;
+use crate::store::{EventKind, NewEvent};
 use bytes::Bytes;
+use std::sync::Arc;
 use thexr_schema::ids::Seq;
 use tokio::time::Instant;
 
@@ -17,10 +18,36 @@ pub(super) enum After {
     Done(Seq, Reply<Durable>),
 }
 
+/// An applied update, and what the journal says of it.
+#[derive(Default)]
+pub(super) struct Update {
+    /// The connection it came from; none for the server.
+    pub from: Option<ConnId>,
+    /// The member behind it, or the connection when it is nobody's we know.
+    pub member: Option<String>,
+    /// Who that is.
+    pub user: Option<Arc<str>>,
+    /// What is stored and relayed.
+    pub bytes: Bytes,
+    /// What it changed.
+    pub changes: Option<String>,
+}
+
+impl Update {
+    /// One that the server made itself.
+    pub fn ours(bytes: Bytes, changes: Option<String>) -> Self {
+        Self {
+            bytes,
+            changes,
+            ..Self::default()
+        }
+    }
+}
+
 /// Something that gets a number.
 pub(super) enum Item {
-    /// Author (none for the server) and update; relayed once committed.
-    Update(Option<ConnId>, Bytes),
+    /// Relayed once committed.
+    Update(Update),
     /// Somebody came or went; told once committed.
     Fact(Fact),
 }
@@ -28,7 +55,7 @@ pub(super) enum Item {
 impl Item {
     fn bytes(&self) -> usize {
         match self {
-            Self::Update(_, update) => update.len(),
+            Self::Update(update) => update.bytes.len(),
             Self::Fact(_) => 0,
         }
     }
@@ -56,10 +83,10 @@ pub(super) struct Saver {
 
 impl Saver {
     /// Adds an applied update.
-    pub fn push(&mut self, author: Option<ConnId>, update: Bytes, at: Instant) {
-        self.gathering.bytes += update.len();
+    pub fn push(&mut self, update: Update, at: Instant) {
+        self.gathering.bytes += update.bytes.len();
         self.gathering.since.get_or_insert(at);
-        self.gathering.items.push(Item::Update(author, update));
+        self.gathering.items.push(Item::Update(update));
     }
 
     /// Adds a fact about a member.
@@ -108,9 +135,14 @@ impl Saver {
             .items
             .iter_mut()
             .map(|item| match item {
-                Item::Update(author, update) => {
-                    NewEvent::edit(author.map(|conn| conn.to_string()), update.clone())
-                }
+                Item::Update(update) => NewEvent {
+                    kind: EventKind::Edit,
+                    member: update.member.take(),
+                    user: update.user.as_deref().map(str::to_owned),
+                    payload: update.bytes.clone(),
+                    changes: update.changes.take(),
+                    roster: None,
+                },
                 Item::Fact(fact) => fact.event(),
             })
             .collect();
@@ -163,6 +195,13 @@ impl Saver {
 mod tests {
     use super::*;
 
+    fn update(bytes: impl Into<Bytes>) -> Update {
+        Update {
+            bytes: bytes.into(),
+            ..Update::default()
+        }
+    }
+
     fn ack(n: u8) -> After {
         After::Ack(ConnId(1), Bytes::from(vec![n]))
     }
@@ -171,11 +210,11 @@ mod tests {
     fn an_ack_waits_for_what_came_before_it_and_for_nothing_else() {
         let mut saver = Saver::default();
         assert!(saver.wait(ack(0)).is_some(), "nothing is pending: at once");
-        saver.push(Some(ConnId(1)), Bytes::from_static(b"a"), Instant::now());
+        saver.push(update(&b"a"[..]), Instant::now());
         assert!(saver.wait(ack(1)).is_none());
         assert_eq!(saver.take().map(|e| e.len()), Some(1));
         assert!(saver.wait(ack(2)).is_none(), "the batch on its way");
-        saver.push(Some(ConnId(2)), Bytes::from_static(b"b"), Instant::now());
+        saver.push(update(&b"b"[..]), Instant::now());
         assert!(saver.wait(ack(3)).is_none());
         assert!(saver.take().is_none(), "one batch at a time");
         assert_eq!(saver.saved().after.len(), 2);
@@ -189,7 +228,7 @@ mod tests {
     fn a_long_batch_is_cut_and_its_acks_wait_for_the_end() {
         let mut saver = Saver::default();
         for _ in 0..limits::APPEND_EVENTS_MAX + 3 {
-            saver.push(None, Bytes::from_static(b"x"), Instant::now());
+            saver.push(update(&b"x"[..]), Instant::now());
         }
         assert!(saver.wait(ack(1)).is_none());
         assert_eq!(saver.take().map(|e| e.len()), Some(limits::APPEND_EVENTS_MAX));
@@ -201,11 +240,7 @@ mod tests {
     #[test]
     fn there_is_room_until_the_bytes_are_used_up() {
         let mut saver = Saver::default();
-        saver.push(
-            None,
-            Bytes::from(vec![0; limits::UNSAVED_BYTES_MAX]),
-            Instant::now(),
-        );
+        saver.push(update(vec![0; limits::UNSAVED_BYTES_MAX]), Instant::now());
         assert!(!saver.has_room());
         saver.take();
         assert!(!saver.has_room(), "on its way is not saved");
@@ -217,9 +252,9 @@ mod tests {
     #[test]
     fn there_is_room_until_too_many_wait() {
         let mut saver = Saver::default();
-        saver.push(None, Bytes::from_static(b"a"), Instant::now());
+        saver.push(update(&b"a"[..]), Instant::now());
         saver.take();
-        saver.push(None, Bytes::from_static(b"b"), Instant::now());
+        saver.push(update(&b"b"[..]), Instant::now());
         for n in 0..limits::UNSAVED_WAITERS_MAX {
             assert!(saver.has_room(), "{n}");
             assert!(saver.wait(ack(1)).is_none());
@@ -238,7 +273,7 @@ mod tests {
         let mut saver = Saver::default();
         for _ in 0..limits::UNSAVED_EVENTS_MAX {
             assert!(saver.has_room());
-            saver.push(None, Bytes::new(), Instant::now());
+            saver.push(Update::default(), Instant::now());
         }
         assert!(!saver.has_room());
     }

@@ -2,7 +2,7 @@
 
 pub mod check;
 
-use super::{Event, Result, SpaceKey, SpaceRow, Store, StoreError, read, segment};
+use super::{Result, SpaceKey, SpaceRow, Store, StoreError, read};
 use crate::clock::now_ms;
 use sqlx::Row;
 use thexr_schema::ids::SpaceId;
@@ -88,6 +88,7 @@ impl Store {
                 .await?;
         }
         tx.commit().await?;
+        self.heads.gone(key);
         Ok(())
     }
 
@@ -122,43 +123,6 @@ impl Store {
             .await?
             .ok_or(StoreError::Gone)?;
         Ok((row.get(0), row.get(1)))
-    }
-
-    /// The first page of a space's whole history after `after`: events from segments and rows alike, in order, at
-    /// least one when there is one. For checks and export; it may hold a whole segment.
-    pub async fn history(&self, key: SpaceKey, after: i64) -> Result<Vec<Event>> {
-        let sealed = sqlx::query(
-            "select first_seq, raw_len, body, crc from segment where space_id = ? and last_seq > ?
-             order by first_seq limit 1",
-        )
-        .bind(key.0)
-        .bind(after)
-        .fetch_optional(&self.reader)
-        .await?;
-        if let Some(row) = sealed {
-            let (first, raw_len): (i64, i64) = (row.get(0), row.get(1));
-            let body: Vec<u8> = row.get(2);
-            if i64::from(crc32fast::hash(&body)) != row.get::<i64, _>(3) {
-                return Err(StoreError::Damaged(format!(
-                    "segment {first} does not match its checksum"
-                )));
-            }
-            let raw_len =
-                usize::try_from(raw_len).map_err(|_| StoreError::Damaged("segment length".into()))?;
-            let mut events = segment::unpack(&body, raw_len)?;
-            events.retain(|e| e.seq.0 > after);
-            return Ok(events);
-        }
-        let sql = format!(
-            "select {} where space_id = ? and seq > ? order by seq limit 1000",
-            read::EVENT_COLUMNS
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(key.0)
-            .bind(after)
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter().map(read::event).collect()
     }
 
     /// True when the database accepts a write now (the readiness probe): it takes and gives back the write lock.

@@ -129,11 +129,13 @@ impl Store {
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(on_db)?;
-        let appends = writer::start(writer.clone(), metrics, tracker);
+        let heads = super::heads::Heads::default();
+        let appends = writer::start(writer.clone(), metrics, heads.clone(), tracker);
         Ok(Self {
             reader,
             writer,
             appends,
+            heads,
             _lock: Arc::new(lock),
         })
     }

@@ -7,7 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use thexr_schema::ids::{Seq, SpaceId};
 
 pub(super) const SPACE_COLUMNS: &str = "s.id, s.slug, s.name, s.epoch, s.created_at, h.seq, h.snap_seq, \
-     h.log_rows, h.log_bytes from space s join head h on h.space_id = s.id";
+     h.log_rows, h.log_bytes, h.base_seq from space s join head h on h.space_id = s.id";
 
 pub(super) fn space_row(row: &SqliteRow) -> Result<SpaceRow> {
     let slug: String = row.get(1);
@@ -23,13 +23,14 @@ pub(super) fn space_row(row: &SqliteRow) -> Result<SpaceRow> {
         snap_seq: Seq(row.get(6)),
         log_rows: row.get(7),
         log_bytes: row.get(8),
+        base_seq: Seq(row.get(9)),
     })
 }
 
 pub(super) fn event(row: &SqliteRow) -> Result<Event> {
     let (seq, kind): (i64, i64) = (row.get(0), row.get(2));
-    let payload: Vec<u8> = row.get(5);
-    if event_crc(kind, &payload) != row.get::<i64, _>(6) {
+    let (payload, changes): (Vec<u8>, Option<String>) = (row.get(5), row.get(7));
+    if event_crc(kind, &payload, changes.as_deref()) != row.get::<i64, _>(6) {
         return Err(StoreError::Damaged(format!(
             "event {seq} does not match its checksum"
         )));
@@ -41,6 +42,7 @@ pub(super) fn event(row: &SqliteRow) -> Result<Event> {
         member: row.get(3),
         user: row.get(4),
         payload: Bytes::from(payload),
+        changes,
     })
 }
 
@@ -63,7 +65,7 @@ pub(super) fn snapshot(row: &SqliteRow) -> Result<Snapshot> {
     })
 }
 
-pub(super) const EVENT_COLUMNS: &str = "seq, at, kind, member, user, payload, crc from event";
+pub(super) const EVENT_COLUMNS: &str = "seq, at, kind, member, user, payload, crc, changes from event";
 pub(super) const SNAPSHOT_COLUMNS: &str = "seq, format, raw_len, hash, body, crc from snapshot";
 
 impl Store {

@@ -1,7 +1,8 @@
 //! Sealed events: many rows as one compressed block. Owns the block's layout.
 //!
 //! Before compression a block is, for each event in order: `varint seq`, `varint at`, `varint kind`, then member,
-//! user and payload as length-prefixed bytes (an absent name is length 0). zstd level 3.
+//! user and payload as length-prefixed bytes (an absent name is length 0), then, since format 2, what an edit changed:
+//! `varint 0` when that was not recorded, else `varint length + 1` and the text. zstd level 3.
 
 use super::{Event, StoreError};
 use bytes::Bytes;
@@ -10,6 +11,16 @@ use thexr_schema::lib0::{Reader, write_bytes, write_var};
 
 /// zstd level for everything stored: level 3 halves updates, higher levels cost more than they save.
 pub const ZSTD_LEVEL: i32 = 3;
+
+/// How blocks are laid out now.
+pub const FORMAT: i64 = 2;
+
+/// Which kinds are in a block: bit n = kind n.
+pub fn kinds(events: &[Event]) -> i64 {
+    events
+        .iter()
+        .fold(0, |bits, event| bits | 1i64 << event.kind.clamp(0, 62))
+}
 
 /// Packs events; gives the compressed block and its size before compression.
 pub fn pack(events: &[Event]) -> std::io::Result<(Vec<u8>, usize)> {
@@ -21,13 +32,23 @@ pub fn pack(events: &[Event]) -> std::io::Result<(Vec<u8>, usize)> {
         write_bytes(&mut raw, event.member.as_deref().unwrap_or("").as_bytes());
         write_bytes(&mut raw, event.user.as_deref().unwrap_or("").as_bytes());
         write_bytes(&mut raw, &event.payload);
+        match &event.changes {
+            None => write_var(&mut raw, 0),
+            Some(changes) => {
+                write_var(&mut raw, changes.len() as u64 + 1);
+                raw.extend_from_slice(changes.as_bytes());
+            }
+        }
     }
     Ok((zstd::bulk::compress(&raw, ZSTD_LEVEL)?, raw.len()))
 }
 
-/// Unpacks a block written by [`pack`]; `raw_len` bounds what is allocated.
-pub fn unpack(block: &[u8], raw_len: usize) -> Result<Vec<Event>, StoreError> {
+/// Unpacks a block written by [`pack`], now or in an earlier format; `raw_len` bounds what is allocated.
+pub fn unpack(block: &[u8], raw_len: usize, format: i64) -> Result<Vec<Event>, StoreError> {
     let damaged = |what: String| StoreError::Damaged(format!("segment: {what}"));
+    if !(1..=FORMAT).contains(&format) {
+        return Err(damaged(format!("format {format} is from a newer thexr")));
+    }
     let raw = zstd::bulk::decompress(block, raw_len).map_err(|e| damaged(e.to_string()))?;
     if raw.len() != raw_len {
         return Err(damaged(format!(
@@ -44,18 +65,32 @@ pub fn unpack(block: &[u8], raw_len: usize) -> Result<Vec<Event>, StoreError> {
             let (member, user) = (r.str()?, r.str()?);
             let name = |s: &str| (!s.is_empty()).then(|| s.to_owned());
             let (member, user) = (name(member), name(user));
+            let payload = Bytes::copy_from_slice(r.bytes()?);
+            let changes = match format {
+                1 => None,
+                _ => changes(&mut r)?,
+            };
             Ok(Event {
                 seq: Seq(seq),
                 at,
                 kind,
                 member,
                 user,
-                payload: Bytes::copy_from_slice(r.bytes()?),
+                payload,
+                changes,
             })
         };
         events.push(next().map_err(|f| damaged(f.to_string()))?);
     }
     Ok(events)
+}
+
+fn changes(r: &mut Reader<'_>) -> Result<Option<String>, thexr_schema::Fault> {
+    let Some(len) = r.var_u64()?.checked_sub(1) else {
+        return Ok(None);
+    };
+    let bytes = r.take(usize::try_from(len).unwrap_or(usize::MAX))?;
+    Ok(Some(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 #[cfg(test)]
@@ -70,6 +105,13 @@ mod tests {
             member: (seq % 2 == 0).then(|| format!("m{seq}")),
             user: None,
             payload: Bytes::from(vec![seq as u8; seq as usize]),
+            changes: (seq % 3 == 0).then(|| {
+                if seq % 2 == 0 {
+                    String::new()
+                } else {
+                    format!("+e{seq}")
+                }
+            }),
         }
     }
 
@@ -77,7 +119,7 @@ mod tests {
     fn a_block_gives_back_its_events() {
         let events: Vec<Event> = (1..200).map(event).collect();
         let (block, raw_len) = pack(&events).expect("packs");
-        let back = unpack(&block, raw_len).expect("unpacks");
+        let back = unpack(&block, raw_len, FORMAT).expect("unpacks");
         assert_eq!(format!("{events:?}"), format!("{back:?}"));
         assert!(block.len() < raw_len);
     }
@@ -85,10 +127,11 @@ mod tests {
     #[test]
     fn a_damaged_block_is_refused() {
         let (mut block, raw_len) = pack(&[event(3)]).expect("packs");
-        assert!(unpack(&block, raw_len - 1).is_err());
-        assert!(unpack(&block, raw_len + 1).is_err());
+        assert!(unpack(&block, raw_len - 1, FORMAT).is_err());
+        assert!(unpack(&block, raw_len + 1, FORMAT).is_err());
+        assert!(unpack(&block, raw_len, FORMAT + 1).is_err());
         let end = block.len() - 1;
         block.truncate(end);
-        assert!(unpack(&block, raw_len).is_err());
+        assert!(unpack(&block, raw_len, FORMAT).is_err());
     }
 }

@@ -84,10 +84,11 @@ impl Store {
             .bind(at)
             .bind(kind)
             .bind(new.note.as_bytes())
-            .bind(event_crc(kind, new.note.as_bytes()))
+            .bind(event_crc(kind, new.note.as_bytes(), None))
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        self.heads.moved(key, Seq(seq));
         Ok(SwapOutcome::Done(Seq(seq)))
     }
 
@@ -118,6 +119,7 @@ impl Store {
             return Ok(false);
         };
         let (first, last, first_at, last_at) = (first.seq, last.seq, first.at, last.at);
+        let kinds = segment::kinds(&events);
         let more = events.len() < rows.len() || rows.len() as i64 == limits::SEGMENT_ROWS_MAX;
         let packed = tokio::task::spawn_blocking(move || segment::pack(&events)).await;
         let (body, raw_len) = packed
@@ -125,8 +127,8 @@ impl Store {
             .map_err(|e| StoreError::Db(sqlx::Error::Io(e)))?;
         let mut tx = self.writer.begin_with("begin immediate").await?;
         sqlx::query(
-            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc)
-             values (?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc, format, kinds)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(key.0)
         .bind(first.0)
@@ -136,6 +138,8 @@ impl Store {
         .bind(raw_len as i64)
         .bind(&body[..])
         .bind(i64::from(crc32fast::hash(&body)))
+        .bind(segment::FORMAT)
+        .bind(kinds)
         .execute(&mut *tx)
         .await?;
         sqlx::query("delete from event where space_id = ? and seq between ? and ?")

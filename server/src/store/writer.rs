@@ -4,6 +4,7 @@
 //! last commit started ([`super::Store::next_commit`]), because each commit costs an fsync and each fan-out one
 //! write per receiver: one pace for both is what keeps a busy space cheap. An idle server commits at once.
 
+use super::heads::Heads;
 use super::{NewEvent, Result, SpaceKey, StoreError, event_crc, member};
 use crate::clock::now_ms;
 use crate::limits;
@@ -69,10 +70,10 @@ fn closed() -> StoreError {
 }
 
 /// Starts the writer task; it ends when every `Store` is gone.
-pub(super) fn start(pool: SqlitePool, metrics: Arc<Metrics>, tracker: &TaskTracker) -> Appends {
+pub(super) fn start(pool: SqlitePool, metrics: Arc<Metrics>, heads: Heads, tracker: &TaskTracker) -> Appends {
     let (send, receive) = mpsc::channel(limits::APPEND_QUEUE_LEN);
     let next_start = Arc::new(Mutex::new(Instant::now()));
-    tracker.spawn(run(pool, metrics, receive, next_start.clone()));
+    tracker.spawn(run(pool, metrics, heads, receive, next_start.clone()));
     Appends {
         queue: send,
         next_start,
@@ -82,6 +83,7 @@ pub(super) fn start(pool: SqlitePool, metrics: Arc<Metrics>, tracker: &TaskTrack
 async fn run(
     pool: SqlitePool,
     metrics: Arc<Metrics>,
+    heads: Heads,
     mut queue: mpsc::Receiver<Append>,
     next_start: Arc<Mutex<Instant>>,
 ) {
@@ -98,33 +100,39 @@ async fn run(
         }
         let started = Instant::now();
         *next_start.lock().unwrap_or_else(PoisonError::into_inner) = started + limits::COMMIT_GAP;
-        commit(&pool, &mut batch).await;
+        commit(&pool, &heads, &mut batch).await;
         metrics.commit(started.elapsed(), rows);
     }
 }
 
 /// Commits the whole batch, or, when that fails, each append alone: one space's bad row must not stop the others.
-async fn commit(pool: &SqlitePool, batch: &mut Vec<Append>) {
+async fn commit(pool: &SqlitePool, heads: &Heads, batch: &mut Vec<Append>) {
+    let answer = |append: Append, answer: Result<Appended>| {
+        if let Ok(appended) = &answer {
+            heads.moved(append.space, appended.last);
+        }
+        let _ = append.reply.send(answer);
+    };
     let whole = write(pool, batch).await;
     match whole {
         Ok(answers) => {
-            for (append, answer) in batch.drain(..).zip(answers) {
-                let _ = append.reply.send(answer);
+            for (append, given) in batch.drain(..).zip(answers) {
+                answer(append, given);
             }
         }
         Err(error) if batch.len() == 1 => {
             for append in batch.drain(..) {
-                let _ = append.reply.send(Err(copy(&error)));
+                answer(append, Err(copy(&error)));
             }
         }
         Err(_) => {
             for append in batch.drain(..) {
                 let alone = [append];
-                let answer = write(pool, &alone)
+                let given = write(pool, &alone)
                     .await
                     .and_then(|mut a| a.pop().unwrap_or(Err(closed())));
                 let [append] = alone;
-                let _ = append.reply.send(answer);
+                answer(append, given);
             }
         }
     }
@@ -184,7 +192,8 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
                 .bind(event.member.as_deref())
                 .bind(event.user.as_deref())
                 .bind(&event.payload[..])
-                .bind(event_crc(kind, &event.payload));
+                .bind(event_crc(kind, &event.payload, event.changes.as_deref()))
+                .bind(event.changes.as_deref());
         }
     }
     for _ in 0..pad(rows) {
@@ -195,7 +204,8 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
             .bind(None::<&str>)
             .bind(None::<&str>)
             .bind(&[][..])
-            .bind(0i64);
+            .bind(0i64)
+            .bind(None::<&str>);
     }
     let heads = changes.bind(query).fetch_all(connection).await?;
     Ok(batch
@@ -233,13 +243,13 @@ fn statement(spaces: usize, rows: usize, puts: usize, drops: usize) -> String {
                 log_rows = log_rows + batch.edits, log_bytes = log_bytes + batch.bytes
          from batch, given where head.space_id = batch.space_id
          returning space_id, seq, at;
-         with batch(space_id, back, kind, member, user, payload, crc) as (values ",
+         with batch(space_id, back, kind, member, user, payload, crc, changes) as (values ",
     );
-    values(&mut sql, "(?,?,?,?,?,?,?)", rows);
+    values(&mut sql, "(?,?,?,?,?,?,?,?)", rows);
     sql.push_str(
         ")
-         insert into event (space_id, seq, at, kind, member, user, payload, crc)
-         select b.space_id, h.seq + b.back, h.at, b.kind, b.member, b.user, b.payload, b.crc
+         insert into event (space_id, seq, at, kind, member, user, payload, crc, changes)
+         select b.space_id, h.seq + b.back, h.at, b.kind, b.member, b.user, b.payload, b.crc, b.changes
          from batch b join head h on h.space_id = b.space_id;",
     );
     member::statement(&mut sql, puts, drops);

@@ -128,7 +128,7 @@ pub fn fill(data: &Path, space: &str, edits: std::ops::Range<u32>) {
         let mut doc = SpaceDoc::new(u64::from(edits.start) + 100);
         for n in edits {
             let payload = put(&mut doc, format!("e{n}"));
-            let event = NewEvent::edit(None, payload);
+            let event = NewEvent::edit(payload);
             store.append(row.key, vec![event]).await.expect("appends");
         }
         store.close().await;

@@ -73,9 +73,7 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
         let events = |n: usize| -> Vec<NewEvent> {
             let at = n * batch % (updates - batch);
             let payloads = bytes[at..at + batch].iter().cloned();
-            payloads
-                .map(|payload| NewEvent::edit(Some("1".into()), payload))
-                .collect()
+            payloads.map(NewEvent::edit).collect()
         };
         // The first of a size prepares its statement.
         store.append(key, events(0)).await?;

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::config::CompactionConfig;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 

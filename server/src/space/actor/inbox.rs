@@ -4,14 +4,16 @@ use super::{Actor, Exit};
 use crate::limits;
 use crate::space::doc::edit::{Edit, Edited};
 use crate::space::doc::{CheckedUpdate, Clocks, Keep, Refused};
-use crate::space::saver::After;
+use crate::space::saver::{After, Update};
 use crate::space::{Condition, ConnId, Delivery, Durable, Inbound, Reply, Trouble};
 use crate::wire;
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use thexr_schema::close;
 use thexr_schema::frame;
 use thexr_schema::ids::Seq;
+use thexr_schema::presence::id_text;
 use tokio::time::Instant;
 
 /// What became of an update.
@@ -112,11 +114,43 @@ impl Actor {
             Err(Refused::Reused | Refused::Misplaced | Refused::Broken(_)) => "refused",
         });
         match done {
-            Ok(Some(kept)) => self.saver.push(from, kept, at),
+            Ok(Some(bytes)) => {
+                let changes = doc.take_changes();
+                let (member, user) = self.author(from, update);
+                let update = Update {
+                    from,
+                    member,
+                    user,
+                    bytes,
+                    changes,
+                };
+                self.saver.push(update, at);
+            }
             Ok(None) => {}
             Err(refused) => return Merged::Refused(refused),
         }
         Merged::Taken
+    }
+
+    /// The member and the user behind an update, as far as that is known: a member of this connection, or one of the
+    /// same user whose document this is. A connection that is nobody's we know goes by its own name.
+    fn author(&mut self, from: Option<ConnId>, update: &CheckedUpdate) -> (Option<String>, Option<Arc<str>>) {
+        let Some(conn) = from else { return (None, None) };
+        let identity = self
+            .fanout
+            .get(conn)
+            .and_then(|receiver| receiver.identity.clone());
+        let roster = self.roster.as_ref();
+        let member = roster.and_then(|roster| roster.of(conn)).or_else(|| {
+            let member = roster?.with_document(update.client()?)?;
+            (member.identity.user == identity.as_ref()?.user).then_some(member)
+        });
+        let user = member.map_or_else(
+            || identity.map(|identity| identity.user.clone()),
+            |m| Some(m.identity.user.clone()),
+        );
+        let member = member.map_or_else(|| conn.to_string(), |member| id_text(&member.id));
+        (Some(member), user)
     }
 
     /// Echoes a 102 once everything before it is durable; after a refused update not before the resync.
@@ -215,7 +249,10 @@ impl Actor {
             return None;
         }
         match catch_unwind(AssertUnwindSafe(|| doc.edit(edit))) {
-            Ok(Edited::Done(update)) => self.saver.push(None, update, now),
+            Ok(Edited::Done(bytes)) => {
+                let changes = doc.take_changes();
+                self.saver.push(Update::ours(bytes, changes), now);
+            }
             Ok(Edited::Unchanged) => {}
             Ok(Edited::Refused(trouble)) => {
                 let _ = reply.send(Err(trouble));

@@ -4,7 +4,7 @@
 use super::{Actor, Exit, Mail};
 use crate::space::doc::SpaceDoc;
 use crate::space::load::{self, Stored};
-use crate::space::saver::{After, Item};
+use crate::space::saver::{After, Item, Update};
 use crate::space::{Reply, Trouble, compactor};
 use crate::store::{Appended, MemberRow, SpaceKey, SpaceRow, Store};
 use std::sync::Arc;
@@ -138,6 +138,9 @@ impl Actor {
             doc.remember(answer);
         }
         self.boards = doc.boards();
+        if self.context.journal_changes {
+            doc.record_changes();
+        }
         self.doc = Some(doc);
         for conn in self.fanout.conns() {
             self.greet(conn);
@@ -160,7 +163,7 @@ impl Actor {
         let (mut updates, mut facts) = (Vec::with_capacity(batch.items.len()), Vec::new());
         for (item, seq) in batch.items.into_iter().zip(appended.first.0..) {
             match item {
-                Item::Update(author, update) => updates.push((author, update)),
+                Item::Update(update) => updates.push((update.from, update.bytes)),
                 Item::Fact(fact) => facts.push((fact, Seq(seq))),
             }
         }
@@ -192,8 +195,9 @@ impl Actor {
     /// Clears the ink of boards whose entity has gone since the last compaction, as an edit everybody receives.
     fn sweep(&mut self, now: Instant) {
         let Some(doc) = &mut self.doc else { return };
-        if let Some(update) = doc.sweep(&self.boards) {
-            self.saver.push(None, update, now);
+        if let Some(bytes) = doc.sweep(&self.boards) {
+            let changes = doc.take_changes();
+            self.saver.push(Update::ours(bytes, changes), now);
         }
         self.boards = doc.boards();
     }

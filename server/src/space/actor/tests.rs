@@ -40,6 +40,7 @@ impl Space {
             .expect("creates");
         let stop = CancellationToken::new();
         let context = Context {
+            journal_changes: true,
             store,
             metrics,
             compaction: CompactionConfig::default(),

@@ -75,16 +75,10 @@ impl SpaceDoc {
             }
         }
         let mut boards: BTreeMap<String, Value> = BTreeMap::new();
-        let names: Vec<String> = txn
-            .root_refs()
-            .filter_map(|(name, _)| name.strip_prefix(STROKES_PREFIX).map(str::to_owned))
-            .collect();
-        for name in names {
-            if let Some(array) = board_array(&txn, &name) {
-                let all: Vec<Value> = strokes(&txn, &array).collect();
-                if !all.is_empty() {
-                    boards.insert(name, Value::Array(all));
-                }
+        for (name, array) in self::boards(&txn) {
+            let all: Vec<Value> = strokes(&txn, &array).collect();
+            if !all.is_empty() {
+                boards.insert(name, Value::Array(all));
             }
         }
         let mut root = Map::new();
@@ -101,6 +95,14 @@ impl SpaceDoc {
         canonical(&self.to_json(), &mut hash);
         hash.finalize().into()
     }
+}
+
+/// Every board that has or had ink, by the id of its entity.
+pub(super) fn boards<T: ReadTxn>(txn: &T) -> Vec<(String, ArrayRef)> {
+    txn.root_refs()
+        .filter_map(|(name, _)| name.strip_prefix(STROKES_PREFIX))
+        .filter_map(|board| Some((board.to_owned(), board_array(txn, board)?)))
+        .collect()
 }
 
 fn board_array<T: ReadTxn>(txn: &T, board: &str) -> Option<ArrayRef> {

@@ -89,6 +89,7 @@ impl Fact {
             member: Some(id_text(&self.id)),
             user: Some(self.user.to_string()),
             payload: Bytes::from(body.to_string()),
+            changes: None,
             roster: Some(roster),
         }
     }

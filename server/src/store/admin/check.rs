@@ -138,7 +138,7 @@ impl Store {
     /// The first segment after the one that begins at `after`.
     pub async fn check_segment(&self, key: SpaceKey, after: i64) -> Result<Option<SegmentCheck>> {
         let found = sqlx::query(
-            "select first_seq, last_seq, raw_len, body, crc from segment where space_id = ? and first_seq > ?
+            "select first_seq, last_seq, raw_len, body, crc, format from segment where space_id = ? and first_seq > ?
              order by first_seq limit 1",
         )
         .bind(key.0)
@@ -146,11 +146,11 @@ impl Store {
         .fetch_optional(&self.reader)
         .await?;
         let Some(row) = found else { return Ok(None) };
-        let body: Vec<u8> = row.try_get(3)?;
+        let (body, format): (Vec<u8>, i64) = (row.try_get(3)?, row.try_get(5)?);
         let events = if i64::from(crc32fast::hash(&body)) == row.try_get::<i64, _>(4)? {
             usize::try_from(row.try_get::<i64, _>(2)?)
                 .map_err(|_| "its length is negative".to_owned())
-                .and_then(|raw_len| segment::unpack(&body, raw_len).map_err(fault))
+                .and_then(|raw_len| segment::unpack(&body, raw_len, format).map_err(fault))
         } else {
             Err("it does not match its checksum".to_owned())
         };
@@ -175,8 +175,8 @@ impl Store {
             .await?;
         let check = |row: &SqliteRow| {
             let (seq, kind): (i64, i64) = (row.try_get(0)?, row.try_get(2)?);
-            let payload: Vec<u8> = row.try_get(5)?;
-            let event = if event_crc(kind, &payload) == row.try_get::<i64, _>(6)? {
+            let (payload, changes): (Vec<u8>, Option<String>) = (row.try_get(5)?, row.try_get(7)?);
+            let event = if event_crc(kind, &payload, changes.as_deref()) == row.try_get::<i64, _>(6)? {
                 Ok(Event {
                     seq: Seq(seq),
                     at: row.try_get(1)?,
@@ -184,6 +184,7 @@ impl Store {
                     member: row.try_get(3)?,
                     user: row.try_get(4)?,
                     payload: payload.into(),
+                    changes,
                 })
             } else {
                 Err("it does not match its checksum".to_owned())

@@ -1,0 +1,75 @@
+//! Owns the JSON of the journal (SPEC J1–J6): what happened in a space, who was there and for how long; must not know
+//! rows or routes. Times are RFC 3339 in UTC with milliseconds, sizes bytes, durations milliseconds.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::change::Change;
+
+/// One thing that happened. Fields that do not belong to its kind are absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JournalItem {
+    /// Its number in the space: 1, 2, 3 … without holes.
+    pub seq: i64,
+    /// When it was written; never earlier than that of the item before.
+    pub at: String,
+    /// `joined`, `suspended`, `resumed`, `left`, `edit`, `compacted`, or a kind of a later version.
+    pub kind: String,
+    /// The member it is about or that made it: 32 hexadecimal digits, or the name of a connection (`c12`) behind which
+    /// is no member. Absent for what the server did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// Who that is, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Of `joined`: its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Of `joined`: `viewer`, `editor` or `admin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Of `left`: `bye`, `grace`, `kicked`, `expired`, `shutdown` or `replaced`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of `suspended` and `left`: when it was last heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heard: Option<String>,
+    /// Of `edit`: size of the update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Of `edit`: what it changed; absent when that was not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<Change>>,
+    /// Of `edit`: how many changes there are beyond those listed, when there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_changes: Option<u32>,
+    /// Of `compacted`: the snapshot holds everything up to this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covered_seq: Option<i64>,
+}
+
+/// Somebody's time in a space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attendance {
+    /// Who.
+    pub user: String,
+    /// The name it used last.
+    pub name: String,
+    /// The member, when the list is by member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// When it first came; null when that is older than what the journal keeps.
+    pub first_seen: Option<String>,
+    /// When it was last heard; null while it is there.
+    pub last_heard: Option<String>,
+    /// When it had left for good; null while it is there or may come back.
+    pub left: Option<String>,
+    /// Why the last of its members left: `bye`, `grace`, `kicked`, `expired`, `shutdown` or `replaced`.
+    pub reason: Option<String>,
+    /// Time it was connected; two tabs at once count once.
+    pub total_ms: i64,
+    /// How many members it was: tabs, devices, visits.
+    pub members: u32,
+    /// How often one of them was lost and came back.
+    pub reconnects: u32,
+}

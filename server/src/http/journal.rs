@@ -1,0 +1,187 @@
+//! `/api/v1/spaces/{space}/journal`: what happened, in order, page by page.
+
+use super::input::{InSpace, Query, page_len};
+use super::problem::{Code, Problem};
+use super::space::row;
+use super::timestamp::{moment, rfc3339};
+use crate::App;
+use crate::limits;
+use crate::store::{Event, EventKind, Kinds, SpaceKey, Store};
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+use thexr_schema::api::Page;
+use thexr_schema::change::Changes;
+use thexr_schema::ids::Seq;
+use thexr_schema::journal::JournalItem;
+
+/// Names of kinds, as the journal shows them and takes them.
+const KINDS: [(EventKind, &str); 6] = [
+    (EventKind::Edit, "edit"),
+    (EventKind::Joined, "joined"),
+    (EventKind::Suspended, "suspended"),
+    (EventKind::Resumed, "resumed"),
+    (EventKind::Left, "left"),
+    (EventKind::Compacted, "compacted"),
+];
+
+/// The query of a page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    after: Option<i64>,
+    until: Option<i64>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<usize>,
+    kind: Option<String>,
+    member: Option<String>,
+    user: Option<String>,
+    entity: Option<String>,
+}
+
+/// What somebody wants to read of a journal.
+pub struct Filter {
+    kinds: Kinds,
+    member: Option<String>,
+    user: Option<String>,
+    entity: Option<String>,
+}
+
+impl Filter {
+    /// Kinds are separated by commas.
+    pub fn new(
+        kinds: Option<&str>,
+        member: Option<String>,
+        user: Option<String>,
+        entity: Option<String>,
+    ) -> Result<Self, Problem> {
+        let known = |name: &str| KINDS.iter().find(|(_, n)| *n == name).map(|(kind, _)| *kind);
+        let wanted = kinds.map(|names| {
+            names
+                .split(',')
+                .map(|name| {
+                    known(name.trim()).ok_or_else(|| {
+                        let all: Vec<&str> = KINDS.iter().map(|(_, name)| *name).collect();
+                        Problem::new(Code::BadQuery, format!("kind is some of {}.", all.join(",")))
+                    })
+                })
+                .collect::<Result<Vec<EventKind>, Problem>>()
+        });
+        let mut kinds = wanted.transpose()?.map_or(Kinds::ALL, |kinds| Kinds::of(&kinds));
+        if entity.is_some() {
+            // Only edits are about entities, and others need not be looked at.
+            kinds = kinds.and(Kinds::EDITS);
+        }
+        Ok(Self {
+            kinds,
+            member,
+            user,
+            entity,
+        })
+    }
+
+    fn takes(&self, event: &Event) -> bool {
+        let is = |wanted: &Option<String>, given: &Option<String>| wanted.is_none() || wanted == given;
+        let about = |entity: &String| {
+            let changes = event.changes.as_deref().map(Changes::from_text);
+            changes.is_some_and(|changes| changes.items.iter().any(|change| change.entity == *entity))
+        };
+        is(&self.member, &event.member)
+            && is(&self.user, &event.user)
+            && self.entity.as_ref().is_none_or(about)
+    }
+
+    /// The next events that pass, at most `limit`, and how far was looked: at most so far that an answer stays quick.
+    /// Nothing is left when that is `after`.
+    pub async fn read(
+        &self,
+        store: &Store,
+        key: SpaceKey,
+        after: Seq,
+        limit: usize,
+    ) -> Result<(Vec<Event>, Seq), Problem> {
+        let (mut found, mut seen, mut looked) = (Vec::new(), after, 0);
+        while found.len() < limit && looked < limits::JOURNAL_LOOK_EVENTS {
+            let page = limits::JOURNAL_PAGE_EVENTS.max(limit);
+            let stretch = store.history(key, seen, page, self.kinds).await?;
+            if stretch.seen == seen {
+                break;
+            }
+            looked += stretch.events.len() + 1;
+            seen = stretch.seen;
+            for event in stretch.events {
+                if !self.takes(&event) {
+                    continue;
+                }
+                if found.len() == limit {
+                    seen = found.last().map_or(after, |event: &Event| event.seq);
+                    break;
+                }
+                found.push(event);
+            }
+        }
+        Ok((found, seen))
+    }
+}
+
+/// `GET /api/v1/spaces/{space}/journal`
+pub async fn list(
+    State(app): State<App>,
+    InSpace(id): InSpace,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<JournalItem>>, Problem> {
+    let limit = page_len(which.limit)?;
+    let row = row(&app, &id).await?;
+    let store = app.spaces.store();
+    let mut after = Seq(which.after.unwrap_or(0).max(0));
+    if let Some(from) = &which.from {
+        // The last event before that time; times have milliseconds.
+        let before = store.seq_at(row.key, moment("from", from)? - 1).await?;
+        after = after.max(before);
+    }
+    let mut until = Seq(which.until.unwrap_or(i64::MAX));
+    if let Some(to) = &which.to {
+        until = until.min(store.seq_at(row.key, moment("to", to)?).await?);
+    }
+    let filter = Filter::new(which.kind.as_deref(), which.member, which.user, which.entity)?;
+    let (mut events, seen) = filter.read(store, row.key, after, limit).await?;
+    events.retain(|event| event.seq <= until);
+    let more = seen < until && seen < row.seq;
+    Ok(Json(Page {
+        items: events.iter().map(shown).collect(),
+        next: more.then(|| seen.to_string()),
+    }))
+}
+
+/// An event as programs are shown it.
+pub fn shown(event: &Event) -> JournalItem {
+    let kind = KINDS.iter().find(|(kind, _)| *kind as i64 == event.kind);
+    let mut item = JournalItem {
+        seq: event.seq.0,
+        at: rfc3339(event.at),
+        kind: kind.map_or_else(|| format!("kind_{}", event.kind), |(_, name)| (*name).to_owned()),
+        member: event.member.clone(),
+        user: event.user.clone(),
+        ..JournalItem::default()
+    };
+    if event.kind == EventKind::Edit as i64 {
+        item.bytes = Some(event.payload.len() as u64);
+        if let Some(changes) = event.changes.as_deref().map(Changes::from_text) {
+            item.more_changes = Some(changes.more).filter(|more| *more > 0);
+            item.changes = Some(changes.items);
+        }
+        return item;
+    }
+    let note: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
+    let text = |key: &str| note[key].as_str().map(str::to_owned);
+    item.name = text("name");
+    item.reason = text("reason");
+    item.role = note["role"]
+        .as_u64()
+        .map(|role| super::member::role(role).to_owned());
+    item.last_heard = note["last_heard"].as_i64().map(rfc3339);
+    item.covered_seq = note["covered_seq"].as_i64();
+    item
+}

@@ -1,0 +1,257 @@
+//! Reading back what happened: sealed segments, then rows, as one list in order. A page costs what it holds.
+
+use super::{Event, EventKind, Result, Snapshot, SpaceKey, Store, StoreError, read, segment};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use thexr_schema::ids::Seq;
+
+/// Which kinds of events a reader wants: bit n = kind n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kinds(i64);
+
+impl Kinds {
+    /// All of them, those of a newer program too.
+    pub const ALL: Self = Self(-1);
+    /// Who came, was lost, came back and went.
+    pub const MEMBERS: Self = Self::of(&[
+        EventKind::Joined,
+        EventKind::Suspended,
+        EventKind::Resumed,
+        EventKind::Left,
+    ]);
+    /// Updates of the document.
+    pub const EDITS: Self = Self::of(&[EventKind::Edit]);
+
+    /// These.
+    pub const fn of(kinds: &[EventKind]) -> Self {
+        let (mut bits, mut i) = (0, 0);
+        while i < kinds.len() {
+            bits |= 1 << kinds[i] as i64;
+            i += 1;
+        }
+        Self(bits)
+    }
+
+    /// What is in both.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// True when a reader of these wants this one.
+    pub fn has(self, kind: i64) -> bool {
+        self.0 == -1 || (0..63).contains(&kind) && self.0 & 1 << kind != 0
+    }
+}
+
+/// A piece of the history.
+#[derive(Debug, Default)]
+pub struct Stretch {
+    /// What was asked for, in order.
+    pub events: Vec<Event>,
+    /// Everything up to here was looked at; where it began when that was the end.
+    pub seen: Seq,
+}
+
+impl Store {
+    /// The next events after `after` (or after what is pruned), in order: at most `limit`, and no more than one sealed
+    /// block at a time. A stretch without events is not the end unless `seen` is `after`.
+    pub async fn history(&self, key: SpaceKey, after: Seq, limit: usize, kinds: Kinds) -> Result<Stretch> {
+        // One transaction: a seal in between moves rows from one table to the other.
+        let mut tx = self.reader.begin().await?;
+        let found = stretch(&mut tx, key, after, limit, kinds).await;
+        tx.commit().await?;
+        let Found {
+            after,
+            mut stretch,
+            block,
+        } = found?;
+        if let Some(block) = block {
+            stretch.events = block.unpack(after, kinds).await?;
+            if stretch.events.len() > limit {
+                stretch.events.truncate(limit);
+                stretch.seen = stretch.events.last().map_or(after, |event| event.seq);
+            }
+        }
+        if kinds == Kinds::ALL {
+            whole(&stretch.events, after)?;
+        }
+        Ok(stretch)
+    }
+
+    /// The newest event at or before a time (ms since 1970); what is pruned when there is none.
+    pub async fn seq_at(&self, key: SpaceKey, at: i64) -> Result<Seq> {
+        let mut tx = self.reader.begin().await?;
+        let found = seq_at(&mut tx, key, at).await;
+        tx.commit().await?;
+        match found? {
+            Moment::At(seq) => Ok(seq),
+            Moment::Within(block, base) => {
+                let events = block.unpack(Seq::ZERO, Kinds::ALL).await?;
+                let last = events.iter().rev().find(|event| event.at <= at);
+                Ok(last.map_or(base, |event| event.seq))
+            }
+        }
+    }
+
+    /// The newest stored snapshot that covers no more than `seq`.
+    pub async fn snapshot_before(&self, key: SpaceKey, seq: Seq) -> Result<Option<Snapshot>> {
+        let sql = format!(
+            "select {} where space_id = ? and seq <= ? order by seq desc limit 1",
+            read::SNAPSHOT_COLUMNS
+        );
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(key.0)
+            .bind(seq.0)
+            .fetch_optional(&self.reader)
+            .await?;
+        row.as_ref().map(read::snapshot).transpose()
+    }
+}
+
+/// Events that follow each other without a gap, or the first that is missing.
+fn whole(events: &[Event], after: Seq) -> Result<()> {
+    for (event, expected) in events.iter().zip(after.0 + 1..) {
+        if event.seq.0 != expected {
+            return Err(StoreError::Damaged(format!("event {expected} is missing")));
+        }
+    }
+    Ok(())
+}
+
+/// What a read found: rows, or a block that is yet to be unpacked.
+struct Found {
+    after: Seq,
+    stretch: Stretch,
+    block: Option<Block>,
+}
+
+async fn stretch(
+    connection: &mut SqliteConnection,
+    key: SpaceKey,
+    after: Seq,
+    limit: usize,
+    kinds: Kinds,
+) -> Result<Found> {
+    let head = sqlx::query("select seq, base_seq from head where space_id = ?")
+        .bind(key.0)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(StoreError::Gone)?;
+    let (head, base): (i64, i64) = (head.get(0), head.get(1));
+    let after = Seq(after.0.max(base));
+    let sealed = sqlx::query(
+        "select first_seq, last_seq, raw_len, body, crc, format from segment
+         where space_id = ?1 and last_seq > ?2 and kinds & ?3 <> 0 order by first_seq limit 1",
+    )
+    .bind(key.0)
+    .bind(after.0)
+    .bind(kinds.0)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(row) = sealed {
+        let block = Block::of(&row)?;
+        let stretch = Stretch {
+            events: Vec::new(),
+            seen: Seq(row.get(1)),
+        };
+        return Ok(Found {
+            after,
+            stretch,
+            block: Some(block),
+        });
+    }
+    let sql = format!(
+        "select {} where space_id = ? and seq > ? and (1 << kind) & ? <> 0 order by seq limit ?",
+        read::EVENT_COLUMNS
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(key.0)
+        .bind(after.0)
+        .bind(kinds.0)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+    let events = rows.iter().map(read::event).collect::<Result<Vec<Event>>>()?;
+    let seen = match events.last() {
+        Some(last) if events.len() >= limit => last.seq,
+        _ => Seq(head.max(after.0)),
+    };
+    Ok(Found {
+        after,
+        stretch: Stretch { events, seen },
+        block: None,
+    })
+}
+
+/// Where a time is.
+enum Moment {
+    At(Seq),
+    /// In this block, or, when all of it is later, before it.
+    Within(Block, Seq),
+}
+
+async fn seq_at(connection: &mut SqliteConnection, key: SpaceKey, at: i64) -> Result<Moment> {
+    // Times never run backwards in seq, so the first from the end that is old enough is the one.
+    let row = sqlx::query("select seq from event where space_id = ? and at <= ? order by seq desc limit 1")
+        .bind(key.0)
+        .bind(at)
+        .fetch_optional(&mut *connection)
+        .await?;
+    if let Some(row) = row {
+        return Ok(Moment::At(Seq(row.get(0))));
+    }
+    let base = sqlx::query("select base_seq from head where space_id = ?")
+        .bind(key.0)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or(StoreError::Gone)?;
+    let base = Seq(base.get(0));
+    let row = sqlx::query(
+        "select first_seq, last_seq, raw_len, body, crc, format from segment
+         where space_id = ? and first_at <= ? order by first_seq desc limit 1",
+    )
+    .bind(key.0)
+    .bind(at)
+    .fetch_optional(connection)
+    .await?;
+    Ok(match row {
+        Some(row) => Moment::Within(Block::of(&row)?, base),
+        None => Moment::At(base),
+    })
+}
+
+/// A sealed block, as it is stored.
+struct Block {
+    body: Vec<u8>,
+    raw_len: usize,
+    format: i64,
+}
+
+impl Block {
+    /// Of `first_seq, last_seq, raw_len, body, crc, format`.
+    fn of(row: &SqliteRow) -> Result<Self> {
+        let (first, raw_len): (i64, i64) = (row.get(0), row.get(2));
+        let body: Vec<u8> = row.get(3);
+        if i64::from(crc32fast::hash(&body)) != row.get::<i64, _>(4) {
+            return Err(StoreError::Damaged(format!(
+                "the segment from {first} does not match its checksum"
+            )));
+        }
+        let raw_len =
+            usize::try_from(raw_len).map_err(|_| StoreError::Damaged(format!("segment {first} length")))?;
+        Ok(Self {
+            body,
+            raw_len,
+            format: row.get(5),
+        })
+    }
+
+    /// Off the runtime's own threads: a block is a megabyte.
+    async fn unpack(self, after: Seq, kinds: Kinds) -> Result<Vec<Event>> {
+        let unpacked =
+            tokio::task::spawn_blocking(move || segment::unpack(&self.body, self.raw_len, self.format)).await;
+        let mut events = unpacked.map_err(|e| StoreError::Damaged(format!("unpacking: {e}")))??;
+        events.retain(|event| event.seq > after && kinds.has(event.kind));
+        Ok(events)
+    }
+}
