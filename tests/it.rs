@@ -27,6 +27,8 @@ mod limits;
 mod metrics;
 #[path = "it/mutation.rs"]
 mod mutation;
+#[path = "it/past.rs"]
+mod past;
 #[path = "it/presence.rs"]
 mod presence;
 #[path = "it/stock.rs"]

@@ -13,7 +13,7 @@ pub struct JournalItem {
     pub seq: i64,
     /// When it was written; never earlier than that of the item before.
     pub at: String,
-    /// `joined`, `suspended`, `resumed`, `left`, `edit`, `compacted`, or a kind of a later version.
+    /// `joined`, `suspended`, `resumed`, `left`, `edit`, `compacted`, `restored`, `forked`, or a kind of a later version.
     pub kind: String,
     /// The member it is about or that made it: 32 hexadecimal digits, or the name of a connection (`c12`) behind which
     /// is no member. Absent for what the server did.
@@ -46,6 +46,21 @@ pub struct JournalItem {
     /// Of `compacted`: the snapshot holds everything up to this event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covered_seq: Option<i64>,
+    /// Of `restored`: the edit before it made the document what it was after this event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_seq: Option<i64>,
+    /// Of `forked`: what the space began as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<ForkedFrom>,
+}
+
+/// A moment of another space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ForkedFrom {
+    /// Its id.
+    pub space: String,
+    /// After this event.
+    pub seq: i64,
 }
 
 /// Somebody's time in a space.

@@ -16,6 +16,7 @@ pub mod layers;
 mod member;
 mod openapi;
 mod page;
+mod past;
 pub mod problem;
 mod space;
 #[cfg(test)]
@@ -79,6 +80,9 @@ fn routes() -> Vec<Route> {
         route(get(), "/api/v1/spaces/{space}/journal", journal::list),
         route(get(), "/api/v1/spaces/{space}/journal/follow", follow::follow),
         route(get(), "/api/v1/spaces/{space}/attendance", attendance::show),
+        route(get(), "/api/v1/spaces/{space}/diff", past::show_diff),
+        route(post(), "/api/v1/spaces/{space}/restore", past::restore),
+        route(post(), "/api/v1/spaces/{space}/fork", past::fork),
         route(get(), ENTITIES, entity::list),
         route(post(), ENTITIES, entity::create),
         route(get(), ENTITY, entity::show),

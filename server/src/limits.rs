@@ -18,6 +18,9 @@ pub const COMMIT_ROWS_MAX: usize = 1_024;
 /// Least time from the start of one commit to the start of the next. Costs a busy space this much latency and
 /// saves it an fsync and a write per receiver for every update that gathers meanwhile.
 pub const COMMIT_GAP: Duration = Duration::from_millis(4);
+/// Events between two snapshots that are kept, at least; with large documents more. The document of any moment is the
+/// snapshot before it and the edits up to it.
+pub const KEYFRAME_EVENTS: usize = 2_000;
 /// Events in one sealed segment, and their payload bytes: bounds the pause a seal puts between commits.
 pub const SEGMENT_ROWS_MAX: i64 = 2_000;
 /// See [`SEGMENT_ROWS_MAX`].
@@ -245,6 +248,13 @@ pub const HTTP_DISCARD_TIME: Duration = Duration::from_secs(5);
 pub const PAGE_LEN_DEFAULT: usize = 100;
 /// Most items of a page; more is 400 `bad_query`.
 pub const PAGE_LEN_MAX: usize = 500;
+/// Documents of the past being built or read at once, in the process; further requests wait. Each costs its whole
+/// memory again.
+pub const PASTS_MAX: usize = 2;
+/// Entities and boards listed in one answer about what changed between two moments; of more it says how many.
+pub const DIFF_ITEMS_MAX: usize = 2_000;
+/// Events read at once where all of them are wanted.
+pub const HISTORY_PAGE_EVENTS: usize = 2_000;
 /// Events of a journal looked at for one request; a page that is not full by then says where it stopped. About a tenth
 /// of a second.
 pub const JOURNAL_LOOK_EVENTS: usize = 20_000;

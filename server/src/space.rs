@@ -8,6 +8,7 @@ pub mod doc;
 mod fanout;
 pub mod lanes;
 pub(crate) mod load;
+pub mod past;
 pub mod people;
 pub mod poses;
 pub mod roster;
@@ -19,6 +20,7 @@ pub use trouble::Trouble;
 
 use bytes::Bytes;
 use doc::edit::Edit;
+use doc::restore::Content;
 use doc::{CheckedUpdate, Clocks, SpaceDoc};
 use people::FromMember;
 use std::sync::Arc;
@@ -117,6 +119,17 @@ pub struct Durable {
     pub state: Seq,
 }
 
+/// A moment to go back to.
+#[derive(Debug)]
+pub struct Restore {
+    /// What the document held.
+    pub content: Content,
+    /// After which event.
+    pub seq: Seq,
+    /// Who asks for it, as far as that is known.
+    pub user: Option<String>,
+}
+
 /// What the rest of the server asks of a space.
 pub enum Control {
     /// A connection that wants to follow the space.
@@ -127,6 +140,8 @@ pub enum Control {
     Read(Read),
     /// Edit as the server, if the condition holds; answered once it is durable.
     Edit(Edit, Condition, Reply<Durable>),
+    /// Make the document what it was, if the condition holds; answered once it is durable.
+    Restore(Box<Restore>, Condition, Reply<Durable>),
     /// Merge an update that came by HTTP; answered with the seq once it is durable.
     Import(CheckedUpdate, Reply<Durable>),
     /// Compact now.
@@ -166,9 +181,10 @@ impl Control {
         match self {
             Self::Join(_, reply) => drop(reply.send(Err(trouble))),
             Self::Read(read) => read(Err(trouble)),
-            Self::Edit(_, _, reply) | Self::Import(_, reply) | Self::Kick(_, reply) => {
-                drop(reply.send(Err(trouble)));
-            }
+            Self::Edit(_, _, reply)
+            | Self::Restore(_, _, reply)
+            | Self::Import(_, reply)
+            | Self::Kick(_, reply) => drop(reply.send(Err(trouble))),
             Self::Compact(_, reply) => drop(reply.send(Err(trouble))),
             Self::Leave(_) | Self::Stats(_) | Self::Members(_) | Self::Stop(_) => {}
         }
@@ -298,6 +314,12 @@ impl SpaceHandle {
     /// Edits as the server; returns once durable.
     pub async fn edit(&self, edit: Edit, condition: Condition) -> Result<Durable, Trouble> {
         self.ask(|reply| Control::Edit(edit, condition, reply)).await
+    }
+
+    /// Makes the document what it was; returns once durable.
+    pub async fn restore(&self, restore: Restore, condition: Condition) -> Result<Durable, Trouble> {
+        self.ask(|reply| Control::Restore(Box::new(restore), condition, reply))
+            .await
     }
 
     /// Merges an update; returns once durable.

@@ -69,6 +69,10 @@ pub enum EventKind {
     Left = 5,
     /// The log up to some seq was folded into a snapshot; payload is JSON.
     Compacted = 6,
+    /// The edit before it made the document what it was at some seq; payload is JSON.
+    Restored = 8,
+    /// The space began as another one was at some seq; payload is JSON.
+    Forked = 9,
 }
 
 /// An event that has no number yet.
@@ -89,6 +93,18 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
+    /// Something that the server did, in JSON, for somebody or by itself.
+    pub fn note(kind: EventKind, user: Option<String>, note: &serde_json::Value) -> Self {
+        Self {
+            kind,
+            member: None,
+            user,
+            payload: Bytes::from(note.to_string()),
+            changes: None,
+            roster: None,
+        }
+    }
+
     /// A Yjs update of the server itself.
     pub fn edit(payload: Bytes) -> Self {
         Self {

@@ -2,17 +2,20 @@
 
 use super::etag;
 use super::input::{InSpace, Query, UpdateBytes};
+use super::past::Moment;
 use super::problem::{Code, Problem};
+use super::space::row;
 use crate::space::SpaceHandle;
 use crate::space::doc::{CheckedUpdate, Encoding, SpaceDoc};
+use crate::space::past;
 use crate::{App, limits};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
 use thexr_schema::api::Written;
-use thexr_schema::ids::Seq;
+use thexr_schema::ids::{Seq, SpaceId};
 use tokio::sync::Semaphore;
 
 /// One document at a time is built a second time: it costs its whole memory again.
@@ -21,11 +24,11 @@ static BUILDING: Semaphore = Semaphore::const_new(1);
 const UPDATE: &str = "application/octet-stream";
 const JSON: &str = "application/json";
 
-/// Which document: the present one.
+/// Which document: that after an event, that of a time, or the present one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    seq: Option<String>,
+    seq: Option<i64>,
     at: Option<String>,
 }
 
@@ -44,18 +47,16 @@ pub async fn show(
     Query(which): Query<Which>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if which.seq.is_some() || which.at.is_some() {
-        return Err(Problem::new(
-            Code::NotYet,
-            "This server gives the present document only: leave out seq and at.",
-        ));
-    }
+    let moment = Moment::of(which.seq, "at", which.at.as_deref())?;
     let form = form(&headers).ok_or_else(|| {
         Problem::new(
             Code::NotAcceptable,
             format!("A document is given as {JSON} or {UPDATE}."),
         )
     })?;
+    if moment != Moment::Now {
+        return past(&app, &id, &moment, form, &headers).await;
+    }
     let space = app.spaces.get(&id).await?;
     let mut response = match etag::unchanged(&space, &headers).await? {
         Some(not_modified) => not_modified,
@@ -77,6 +78,34 @@ pub async fn show(
         .headers_mut()
         .append(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
+}
+
+/// The document of a moment; it will never be another one, so whoever has it need not ask again.
+async fn past(
+    app: &App,
+    id: &SpaceId,
+    moment: &Moment,
+    form: Form,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let row = row(app, id).await?;
+    let seq = moment.find(app.spaces.store(), &row).await?;
+    let tag = format!("\"{}-{seq}\"", row.epoch);
+    let response = if etag::matches(headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let past = past::document(app.spaces.store(), &row, seq).await?;
+        match form {
+            Form::Update => {
+                let update = past.work(|past| past.doc.encode(Encoding::V1)).await?;
+                ([(header::CONTENT_TYPE, UPDATE)], update).into_response()
+            }
+            Form::Json => axum::Json(past.work(|past| past.doc.to_json()).await?).into_response(),
+        }
+    };
+    let seq = [(HeaderName::from_static("thexr-seq"), seq.to_string())];
+    let vary = [(header::VARY, "accept")];
+    Ok(etag::tagged(&tag, (seq, vary, response)))
 }
 
 /// `POST …/update`

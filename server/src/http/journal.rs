@@ -14,16 +14,18 @@ use serde_json::Value;
 use thexr_schema::api::Page;
 use thexr_schema::change::Changes;
 use thexr_schema::ids::Seq;
-use thexr_schema::journal::JournalItem;
+use thexr_schema::journal::{ForkedFrom, JournalItem};
 
 /// Names of kinds, as the journal shows them and takes them.
-const KINDS: [(EventKind, &str); 6] = [
+const KINDS: [(EventKind, &str); 8] = [
     (EventKind::Edit, "edit"),
     (EventKind::Joined, "joined"),
     (EventKind::Suspended, "suspended"),
     (EventKind::Resumed, "resumed"),
     (EventKind::Left, "left"),
     (EventKind::Compacted, "compacted"),
+    (EventKind::Restored, "restored"),
+    (EventKind::Forked, "forked"),
 ];
 
 /// The query of a page.
@@ -182,6 +184,10 @@ pub fn shown(event: &Event) -> JournalItem {
         .as_u64()
         .map(|role| super::member::role(role).to_owned());
     item.last_heard = note["last_heard"].as_i64().map(rfc3339);
+    item.restored_seq = note["restored_seq"].as_i64();
+    item.forked_from = text("space")
+        .zip(note["forked_seq"].as_i64())
+        .map(|(space, seq)| ForkedFrom { space, seq });
     item.covered_seq = note["covered_seq"].as_i64();
     item
 }

@@ -51,8 +51,6 @@ codes! {
     BadUpdate = BAD_REQUEST "bad_update";
     /// Not a WebSocket request where one is needed.
     NoUpgrade = BAD_REQUEST "no_upgrade";
-    /// Something that is planned and not there.
-    NotYet = BAD_REQUEST "not_yet";
     /// No token, or not the right one.
     BadToken = UNAUTHORIZED "bad_token";
     /// A Host that is not ours: somebody's name points at this machine.
@@ -63,6 +61,8 @@ codes! {
     NotFound = NOT_FOUND "not_found";
     /// No such space.
     NoSpace = NOT_FOUND "no_space";
+    /// A moment that is not kept any more, or has not come yet.
+    NotKept = NOT_FOUND "not_kept";
     /// The path is there, the method is not.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed";
     /// None of the forms asked for.
@@ -193,6 +193,7 @@ impl From<Trouble> for Problem {
                 Code::Changed,
                 "The space is not as If-Match says: read again what you want to change.".into(),
             ),
+            Trouble::NotKept { .. } => (Code::NotKept, said),
             Trouble::Invalid(_) => (Code::InvalidComponent, said),
             Trouble::TooLarge(_) => (Code::SpaceFull, said),
             Trouble::Refused(Refused::Gap) => (
@@ -242,7 +243,11 @@ fn capital(text: &str) -> String {
 /// The close code for a trouble, for clients that learn of it by one.
 pub fn close_of(trouble: &Trouble) -> Close {
     match trouble {
-        Trouble::Gone | Trouble::NoEntity | Trouble::NoComponent | Trouble::NoMember => close::NO_SPACE,
+        Trouble::Gone
+        | Trouble::NoEntity
+        | Trouble::NoComponent
+        | Trouble::NoMember
+        | Trouble::NotKept { .. } => close::NO_SPACE,
         Trouble::Full | Trouble::Damaged(_) | Trouble::Database(_) => close::STORAGE,
         Trouble::Restarting => close::RESTART,
         Trouble::Busy | Trouble::AlreadyCompacting => close::TRY_LATER,

@@ -55,12 +55,7 @@ pub async fn create(
     State(app): State<App>,
     Json(wish): Json<CreateSpace>,
 ) -> Result<impl IntoResponse, Problem> {
-    let id: SpaceId = match wish.id {
-        Some(id) => id.parse().map_err(|e| Problem::said(Code::BadSpaceId, e))?,
-        None => random_id(LETTERS, 26)
-            .parse()
-            .expect("letters and digits are an id"),
-    };
+    let id = new_id(wish.id)?;
     let name = match &wish.name {
         Some(name) => display_name(name)?,
         None => id.as_str(),
@@ -68,6 +63,16 @@ pub async fn create(
     let row = app.spaces.store().create(&id, name).await?;
     let location = [(header::LOCATION, format!("/api/v1/spaces/{id}"))];
     Ok((StatusCode::CREATED, location, axum::Json(info(&app, row).await)))
+}
+
+/// The id that was asked for, or a random one.
+pub fn new_id(wish: Option<String>) -> Result<SpaceId, Problem> {
+    match wish {
+        Some(id) => id.parse().map_err(|e| Problem::said(Code::BadSpaceId, e)),
+        None => Ok(random_id(LETTERS, 26)
+            .parse()
+            .expect("letters and digits are an id")),
+    }
 }
 
 /// `GET /api/v1/spaces/{space}`
@@ -110,7 +115,8 @@ pub async fn row(app: &App, id: &SpaceId) -> Result<SpaceRow, Problem> {
     row.ok_or_else(|| crate::space::Trouble::Gone.into())
 }
 
-async fn info(app: &App, row: SpaceRow) -> SpaceInfo {
+/// A space as it is shown.
+pub async fn info(app: &App, row: SpaceRow) -> SpaceInfo {
     let members = match app.spaces.loaded(&row.slug) {
         // One that ends just now has nobody in it.
         Some(space) => space.stats().await.map_or(0, |stats| stats.members),
@@ -127,7 +133,8 @@ async fn info(app: &App, row: SpaceRow) -> SpaceInfo {
     }
 }
 
-fn display_name(name: &str) -> Result<&str, Problem> {
+/// A name as it may be kept.
+pub fn display_name(name: &str) -> Result<&str, Problem> {
     let name = name.trim();
     let len = name.chars().count();
     if len == 0 || len > limits::SPACE_NAME_CHARS_MAX || name.chars().any(char::is_control) {

@@ -2,6 +2,7 @@
 //! handles each synchronously. The only place where the features meet.
 
 mod cursors;
+mod edits;
 mod inbox;
 mod jobs;
 mod members;
@@ -20,7 +21,7 @@ use super::poses::Poses;
 use super::poses::clock::TickClock;
 use super::roster::Roster;
 use super::saver::Saver;
-use super::{ConnId, Control, Delivery, Join, Read, Reply, SpaceHandle, Stats, Trouble};
+use super::{ConnId, Control, Delivery, Read, Reply, SpaceHandle, Stats, Trouble};
 use crate::config::CompactionConfig;
 use crate::limits;
 use crate::metrics::{Backlog, Metrics};
@@ -365,35 +366,12 @@ impl Actor {
                 self.answer_reads();
             }
             Control::Edit(edit, condition, reply) => return self.edit(&edit, &condition, reply, now),
+            Control::Restore(restore, condition, reply) => {
+                return self.restore(*restore, &condition, reply, now);
+            }
             Control::Import(update, reply) => return self.import(&update, reply, now),
             Control::Compact(dry_run, reply) => self.compact(dry_run, Some(reply), now),
         }
         None
-    }
-
-    fn join(&mut self, join: Join, reply: Reply<()>, now: Instant) {
-        let conn = join.conn;
-        if self.fanout.len() >= limits::CONNECTIONS_PER_SPACE_MAX {
-            self.context.metrics.limit("connections_per_space");
-            let _ = reply.send(Err(Trouble::Busy));
-            return;
-        }
-        self.fanout.join(join, now);
-        self.greet(conn);
-        if let Some(all) = self.awareness.all() {
-            self.fanout.send(conn, all);
-        }
-        // A caller that has gone meanwhile will not leave by itself.
-        if reply.send(Ok(())).is_err() {
-            self.fanout.leave(conn);
-        }
-    }
-
-    /// Asks a connection for what it has and we lack.
-    fn greet(&mut self, conn: ConnId) {
-        if let Some(doc) = &self.doc {
-            let step = thexr_schema::frame::sync_step1(&doc.state_vector());
-            self.fanout.send(conn, crate::wire::message(&step));
-        }
     }
 }

@@ -4,8 +4,10 @@
 //! document must be dropped and loaded again from rows; it is never repaired in place.
 
 mod changes;
+pub mod diff;
 pub mod edit;
 mod place;
+pub mod restore;
 mod sweep;
 pub mod walk;
 
@@ -165,22 +167,28 @@ impl SpaceDoc {
                 txn.apply_update(update.map_err(engine)?).map_err(engine)?;
             }
         }
+        this.replay(edits)?;
+        Ok(this)
+    }
+
+    /// Goes on with stored edits. After an error the document must not be used any more.
+    pub fn replay<'a>(&mut self, edits: impl Iterator<Item = &'a [u8]>) -> Result<(), Refused> {
         for edit in edits {
             let update = Update::decode_v1(edit).map_err(engine)?;
-            this.bytes += edit.len();
-            this.doc.transact_mut().apply_update(update).map_err(engine)?;
+            self.bytes += edit.len();
+            self.doc.transact_mut().apply_update(update).map_err(engine)?;
         }
-        let txn = this.doc.transact();
+        let txn = self.doc.transact();
         if txn.has_missing_updates() {
             return Err(Refused::Broken("stored edits do not join up".into()));
         }
-        this.clocks = txn
+        self.clocks = txn
             .state_vector()
             .iter()
             .map(|(client, clock)| (client.get(), *clock))
             .collect();
-        drop(txn);
-        Ok(this)
+        self.version += 1;
+        Ok(())
     }
 
     /// Applies one update. `Some(bytes)` is what must be stored and relayed; `None` means it added nothing.

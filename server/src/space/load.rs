@@ -2,11 +2,12 @@
 //! newcomer with an empty state vector can be served from them.
 
 use super::Trouble;
-use super::doc::{Encoding, SpaceDoc};
+use super::doc::{Encoding, Refused, SpaceDoc};
 use crate::store::{Loaded, Snapshot, SpaceKey, Store, StoreError};
 use crate::wire;
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
+use thexr_schema::ids::Seq;
 
 /// Stored content, unpacked.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub struct Stored {
     pub snapshot: Option<Bytes>,
     /// The content hash that was stored with it; empty without one.
     pub hash: Vec<u8>,
-    /// The updates after it.
-    pub edits: Vec<Bytes>,
+    /// The updates after it, and their numbers.
+    pub edits: Vec<(Seq, Bytes)>,
     answer: OnceLock<Option<Bytes>>,
 }
 
@@ -43,7 +44,7 @@ pub async fn read(store: &Store, key: SpaceKey) -> Result<(crate::store::SpaceRo
     let hash = snapshot
         .as_ref()
         .map_or_else(Vec::new, |snapshot| snapshot.hash.clone());
-    let edits = edits.into_iter().map(|e| e.payload).collect();
+    let edits = edits.into_iter().map(|e| (e.seq, e.payload)).collect();
     let unpacked = tokio::task::spawn_blocking(move || snapshot.as_ref().map(unpack).transpose()).await;
     let snapshot = unpacked.map_err(|e| Trouble::Damaged(format!("unpacking: {e}")))??;
     let (encoding, snapshot) =
@@ -85,13 +86,22 @@ pub fn unpack(snapshot: &Snapshot) -> Result<(Encoding, Bytes), StoreError> {
     Ok((encoding, Bytes::from(raw)))
 }
 
+/// Builds the document of the snapshot alone, for a compaction to go on from. As heavy as [`build`].
+pub fn build_snapshot(stored: &Stored) -> Result<SpaceDoc, Trouble> {
+    let snapshot = stored.snapshot.as_deref().map(|bytes| (stored.encoding, bytes));
+    whole(|| SpaceDoc::from_stored(0, snapshot, std::iter::empty()))
+}
+
 /// Builds the document. Heavy (half a second for 100,000 entities): call it on a blocking thread. A panic of the
 /// engine on stored bytes comes back as damage.
 pub fn build(client: u64, stored: &Stored) -> Result<SpaceDoc, Trouble> {
-    let build = || {
-        let snapshot = stored.snapshot.as_deref().map(|bytes| (stored.encoding, bytes));
-        SpaceDoc::from_stored(client, snapshot, stored.edits.iter().map(|edit| &edit[..]))
-    };
+    let snapshot = stored.snapshot.as_deref().map(|bytes| (stored.encoding, bytes));
+    let edits = stored.edits.iter().map(|(_, edit)| &edit[..]);
+    whole(|| SpaceDoc::from_stored(client, snapshot, edits))
+}
+
+/// What building came to; a panic is damage.
+fn whole(build: impl FnOnce() -> Result<SpaceDoc, Refused>) -> Result<SpaceDoc, Trouble> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(build)) {
         Ok(Ok(doc)) => Ok(doc),
         Ok(Err(refused)) => Err(Trouble::Damaged(refused.to_string())),

@@ -48,6 +48,8 @@ impl Update {
 pub(super) enum Item {
     /// Relayed once committed.
     Update(Update),
+    /// Something that only the journal is told.
+    Note(NewEvent),
     /// Somebody came or went; told once committed.
     Fact(Fact),
 }
@@ -56,7 +58,7 @@ impl Item {
     fn bytes(&self) -> usize {
         match self {
             Self::Update(update) => update.bytes.len(),
-            Self::Fact(_) => 0,
+            Self::Note(_) | Self::Fact(_) => 0,
         }
     }
 }
@@ -92,6 +94,11 @@ impl Saver {
     /// Adds a fact about a member.
     pub fn push_fact(&mut self, fact: Fact) {
         self.gathering.items.push(Item::Fact(fact));
+    }
+
+    /// Adds something for the journal, behind the update it is about.
+    pub fn push_note(&mut self, event: NewEvent) {
+        self.gathering.items.push(Item::Note(event));
     }
 
     /// Attaches `after` to the newest batch that is not durable yet; gives it back when there is none, to be done
@@ -143,6 +150,7 @@ impl Saver {
                     changes: update.changes.take(),
                     roster: None,
                 },
+                Item::Note(event) => event.clone(),
                 Item::Fact(fact) => fact.event(),
             })
             .collect();

@@ -1,6 +1,7 @@
 //! Why a space did not do what it was asked. Knows neither status nor close codes.
 
 use super::doc;
+use thexr_schema::ids::Seq;
 
 /// Why a space did not do what it was asked; one variant per thing a caller does differently.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,14 @@ pub enum Trouble {
     /// The edit would take the space over a limit; the text says which.
     #[error("{0}")]
     TooLarge(&'static str),
+    /// A moment that is not kept any more, or has not come.
+    #[error("only the states after events {oldest} to {newest} are kept")]
+    NotKept {
+        /// The oldest that is.
+        oldest: Seq,
+        /// The newest.
+        newest: Seq,
+    },
     /// A compaction is under way.
     #[error("a compaction of this space is under way")]
     AlreadyCompacting,

@@ -2,9 +2,11 @@
 
 pub mod check;
 
-use super::{Result, SpaceKey, SpaceRow, Store, StoreError, read};
+use super::{
+    NewEvent, NewSnapshot, Result, SpaceKey, SpaceRow, Store, StoreError, event_crc, read, snapshot,
+};
 use crate::clock::now_ms;
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 use thexr_schema::ids::SpaceId;
 
 /// What a space occupies.
@@ -28,30 +30,47 @@ impl Store {
     /// Makes a space. `Exists` when a living one has the name.
     pub async fn create(&self, slug: &SpaceId, name: &str) -> Result<SpaceRow> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
-        let epoch = format!("{:032x}", rand::random::<u128>());
-        let made = sqlx::query(
-            "insert into space (slug, name, epoch, created_at) values (?, ?, ?, ?)
-             on conflict (slug) where deleted_at is null do nothing returning id",
-        )
-        .bind(slug.as_ref())
-        .bind(name)
-        .bind(&epoch)
-        .bind(now_ms())
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(StoreError::Exists)?;
-        let id: i64 = made.get(0);
-        sqlx::query("insert into head (space_id) values (?)")
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
-        let sql = format!("select {} where s.id = ?", read::SPACE_COLUMNS);
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(id)
-            .fetch_one(&mut *tx)
-            .await?;
+        let key = insert(&mut tx, slug, name).await?;
+        let row = read::space_of(&mut tx, key).await?;
         tx.commit().await?;
-        read::space_row(&row)
+        Ok(row)
+    }
+
+    /// Makes a space that begins with a document: `snapshot` stands for its event 1, and `note` is its event 2.
+    pub async fn create_from(
+        &self,
+        slug: &SpaceId,
+        name: &str,
+        snapshot: &NewSnapshot,
+        note: &NewEvent,
+    ) -> Result<SpaceRow> {
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        let key = insert(&mut tx, slug, name).await?;
+        let (first, now, kind) = (snapshot.seq.0, now_ms(), note.kind as i64);
+        sqlx::query(
+            "update head set seq = ?1 + 1, at = ?2, snap_seq = ?1, sealed_seq = ?1, base_seq = ?1 where space_id = ?3",
+        )
+        .bind(first)
+        .bind(now)
+        .bind(key.0)
+        .execute(&mut *tx)
+        .await?;
+        snapshot::insert(&mut tx, key, snapshot, now).await?;
+        sqlx::query(
+            "insert into event (space_id, seq, at, kind, user, payload, crc) values (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(key.0)
+        .bind(first + 1)
+        .bind(now)
+        .bind(kind)
+        .bind(note.user.as_deref())
+        .bind(&note.payload[..])
+        .bind(event_crc(kind, &note.payload, None))
+        .execute(&mut *tx)
+        .await?;
+        let row = read::space_of(&mut tx, key).await?;
+        tx.commit().await?;
+        Ok(row)
     }
 
     /// Gives a space another display name.
@@ -131,4 +150,26 @@ impl Store {
         tx.rollback().await?;
         Ok(())
     }
+}
+
+/// The rows of a space in which nothing has happened.
+async fn insert(tx: &mut SqliteConnection, slug: &SpaceId, name: &str) -> Result<SpaceKey> {
+    let epoch = format!("{:032x}", rand::random::<u128>());
+    let made = sqlx::query(
+        "insert into space (slug, name, epoch, created_at) values (?, ?, ?, ?)
+         on conflict (slug) where deleted_at is null do nothing returning id",
+    )
+    .bind(slug.as_ref())
+    .bind(name)
+    .bind(&epoch)
+    .bind(now_ms())
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(StoreError::Exists)?;
+    let key = SpaceKey(made.get(0));
+    sqlx::query("insert into head (space_id) values (?)")
+        .bind(key.0)
+        .execute(tx)
+        .await?;
+    Ok(key)
 }

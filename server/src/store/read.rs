@@ -68,6 +68,16 @@ pub(super) fn snapshot(row: &SqliteRow) -> Result<Snapshot> {
 pub(super) const EVENT_COLUMNS: &str = "seq, at, kind, member, user, payload, crc, changes from event";
 pub(super) const SNAPSHOT_COLUMNS: &str = "seq, format, raw_len, hash, body, crc from snapshot";
 
+/// A space by its row id, on a connection that may have just made it.
+pub(super) async fn space_of(connection: &mut SqliteConnection, key: SpaceKey) -> Result<SpaceRow> {
+    let sql = format!("select {SPACE_COLUMNS} where s.id = ?");
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(key.0)
+        .fetch_one(connection)
+        .await?;
+    space_row(&row)
+}
+
 impl Store {
     /// The living space of this name.
     pub async fn space(&self, slug: &SpaceId) -> Result<Option<SpaceRow>> {

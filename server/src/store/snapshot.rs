@@ -3,7 +3,7 @@
 use super::{EventKind, Result, SpaceKey, Store, StoreError, event_crc, read, segment};
 use crate::clock::now_ms;
 use crate::limits;
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 use thexr_schema::ids::Seq;
 
 /// A verified snapshot, ready to take the place of the one at `replaces`.
@@ -23,6 +23,8 @@ pub struct NewSnapshot {
     pub body: Vec<u8>,
     /// What the `compacted` event says, JSON.
     pub note: String,
+    /// Events between two snapshots that are kept.
+    pub spacing: i64,
 }
 
 /// What came of a swap.
@@ -35,8 +37,8 @@ pub enum SwapOutcome {
 }
 
 impl Store {
-    /// Puts a snapshot in place by compare-and-set on the head row, journals it, and drops all but the snapshot
-    /// before it. Events are not touched: [`Store::seal`] packs them afterwards.
+    /// Puts a snapshot in place by compare-and-set on the head row, journals it, and keeps the one before it and, of
+    /// the older ones, one every so many events. Events are not touched: [`Store::seal`] packs them afterwards.
     pub async fn swap_snapshot(&self, key: SpaceKey, new: &NewSnapshot) -> Result<SwapOutcome> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         // What stays in the log: the edits that came in while the snapshot was being built.
@@ -58,25 +60,8 @@ impl Store {
             return Ok(SwapOutcome::Lost);
         };
         let (seq, at): (i64, i64) = (head.get(0), head.get(1));
-        sqlx::query(
-            "insert into snapshot (space_id, seq, created_at, format, raw_len, hash, body, crc)
-             values (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(key.0)
-        .bind(new.seq.0)
-        .bind(at)
-        .bind(new.format)
-        .bind(new.raw_len as i64)
-        .bind(&new.hash[..])
-        .bind(&new.body[..])
-        .bind(i64::from(crc32fast::hash(&new.body)))
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("delete from snapshot where space_id = ? and seq < ?")
-            .bind(key.0)
-            .bind(new.replaces.0)
-            .execute(&mut *tx)
-            .await?;
+        insert(&mut tx, key, new, at).await?;
+        thin(&mut tx, key, new).await?;
         let kind = EventKind::Compacted as i64;
         sqlx::query("insert into event (space_id, seq, at, kind, payload, crc) values (?, ?, ?, ?, ?, ?)")
             .bind(key.0)
@@ -90,6 +75,14 @@ impl Store {
         tx.commit().await?;
         self.heads.moved(key, Seq(seq));
         Ok(SwapOutcome::Done(Seq(seq)))
+    }
+
+    /// Keeps a snapshot of some moment of the log, for whoever asks for one near it. Changes nothing else.
+    pub async fn keep_keyframe(&self, key: SpaceKey, new: &NewSnapshot) -> Result<()> {
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        insert(&mut tx, key, new, now_ms()).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Packs one slice of the events that the snapshot covers into a segment; true while there is more to do.
@@ -156,4 +149,58 @@ impl Store {
         tx.commit().await?;
         Ok(more)
     }
+}
+
+/// Adds a snapshot's row.
+pub(super) async fn insert(
+    tx: &mut SqliteConnection,
+    key: SpaceKey,
+    new: &NewSnapshot,
+    at: i64,
+) -> Result<()> {
+    // One of the same moment may be left of a compaction that was cut off; it holds the same.
+    sqlx::query(
+        "insert into snapshot (space_id, seq, created_at, format, raw_len, hash, body, crc)
+         select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 where exists (select 1 from head where space_id = ?1)
+         on conflict do nothing",
+    )
+    .bind(key.0)
+    .bind(new.seq.0)
+    .bind(at)
+    .bind(new.format)
+    .bind(new.raw_len as i64)
+    .bind(&new.hash[..])
+    .bind(&new.body[..])
+    .bind(i64::from(crc32fast::hash(&new.body)))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Drops the snapshot before the one that is being replaced if its neighbours are near each other: what is kept are
+/// the newest, the one before, and behind them one every so many events.
+async fn thin(tx: &mut SqliteConnection, key: SpaceKey, new: &NewSnapshot) -> Result<()> {
+    let older: Vec<i64> = sqlx::query_scalar(
+        "select seq from snapshot where space_id = ? and seq < ? order by seq desc limit 2",
+    )
+    .bind(key.0)
+    .bind(new.replaces.0)
+    .fetch_all(&mut *tx)
+    .await?;
+    let Some(&candidate) = older.first() else {
+        return Ok(());
+    };
+    let before = older.get(1).copied().unwrap_or(0);
+    if new.replaces.0 - before > new.spacing {
+        return Ok(());
+    }
+    sqlx::query(
+        "delete from snapshot where space_id = ?1 and seq = ?2
+         and seq > (select base_seq from head where space_id = ?1)",
+    )
+    .bind(key.0)
+    .bind(candidate)
+    .execute(tx)
+    .await?;
+    Ok(())
 }

@@ -192,8 +192,8 @@ async fn a_document_goes_out_and_an_update_comes_in() {
         304
     );
     assert_eq!(
-        server.get(&format!("{document}?seq=3")).await.problem(),
-        (400, "not_yet".into())
+        server.get(&format!("{document}?seq=61")).await.problem(),
+        (404, "not_kept".into())
     );
 
     let binary = ("accept", "application/octet-stream");

@@ -1,11 +1,10 @@
-//! What the actor does with messages from sockets and with edits made over HTTP.
+//! What the actor does with connections and what they say.
 
 use super::{Actor, Exit};
 use crate::limits;
-use crate::space::doc::edit::{Edit, Edited};
 use crate::space::doc::{CheckedUpdate, Clocks, Keep, Refused};
 use crate::space::saver::{After, Update};
-use crate::space::{Condition, ConnId, Delivery, Durable, Inbound, Reply, Trouble};
+use crate::space::{ConnId, Delivery, Durable, Inbound, Join, Reply, Trouble};
 use crate::wire;
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +16,7 @@ use thexr_schema::presence::id_text;
 use tokio::time::Instant;
 
 /// What became of an update.
-enum Merged {
+pub(super) enum Merged {
     /// It is in the document, or was already.
     Taken,
     /// The document has no room for it.
@@ -27,6 +26,32 @@ enum Merged {
 }
 
 impl Actor {
+    pub(super) fn join(&mut self, join: Join, reply: Reply<()>, now: Instant) {
+        let conn = join.conn;
+        if self.fanout.len() >= limits::CONNECTIONS_PER_SPACE_MAX {
+            self.context.metrics.limit("connections_per_space");
+            let _ = reply.send(Err(Trouble::Busy));
+            return;
+        }
+        self.fanout.join(join, now);
+        self.greet(conn);
+        if let Some(all) = self.awareness.all() {
+            self.fanout.send(conn, all);
+        }
+        // A caller that has gone meanwhile will not leave by itself.
+        if reply.send(Ok(())).is_err() {
+            self.fanout.leave(conn);
+        }
+    }
+
+    /// Asks a connection for what it has and we lack.
+    pub(super) fn greet(&mut self, conn: ConnId) {
+        if let Some(doc) = &self.doc {
+            let step = thexr_schema::frame::sync_step1(&doc.state_vector());
+            self.fanout.send(conn, crate::wire::message(&step));
+        }
+    }
+
     pub(super) fn deliveries(&mut self, deliveries: Vec<Delivery>, now: Instant) -> Option<Exit> {
         for delivery in deliveries {
             let exit = self.delivery(delivery, now);
@@ -93,7 +118,13 @@ impl Actor {
     }
 
     /// Applies an update, counts what came of it, and hands what was new to the saver.
-    fn merge(&mut self, from: Option<ConnId>, update: &CheckedUpdate, keep: Keep, at: Instant) -> Merged {
+    pub(super) fn merge(
+        &mut self,
+        from: Option<ConnId>,
+        update: &CheckedUpdate,
+        keep: Keep,
+        at: Instant,
+    ) -> Merged {
         let metrics = &self.context.metrics;
         let doc = self
             .doc
@@ -222,84 +253,5 @@ impl Actor {
                 read(Ok((doc, self.seq)));
             }
         }
-    }
-
-    pub(super) fn edit(
-        &mut self,
-        edit: &Edit,
-        condition: &Condition,
-        reply: Reply<Durable>,
-        now: Instant,
-    ) -> Option<Exit> {
-        let state = self.state();
-        let doc = self.doc.as_mut()?;
-        self.idle_since = now;
-        let holds = match condition {
-            Condition::Always => true,
-            Condition::Exists => doc.has(edit),
-            Condition::At(seqs) => seqs.contains(&state),
-        };
-        if !holds {
-            let _ = reply.send(Err(Trouble::Changed));
-            return None;
-        }
-        if edit.grows() && !doc.fits(0, self.context.doc_bytes_max) {
-            self.context.metrics.limit("doc_bytes");
-            let _ = reply.send(Err(Trouble::TooLarge("the document has its largest size")));
-            return None;
-        }
-        match catch_unwind(AssertUnwindSafe(|| doc.edit(edit))) {
-            Ok(Edited::Done(bytes)) => {
-                let changes = doc.take_changes();
-                self.saver.push(Update::ours(bytes, changes), now);
-            }
-            Ok(Edited::Unchanged) => {}
-            Ok(Edited::Refused(trouble)) => {
-                let _ = reply.send(Err(trouble));
-                return None;
-            }
-            Err(_) => {
-                self.context.metrics.engine_panics.inc();
-                return Some(Exit::Broken(None, "the engine panicked on an edit".into()));
-            }
-        }
-        self.done(reply);
-        None
-    }
-
-    pub(super) fn import(
-        &mut self,
-        update: &CheckedUpdate,
-        reply: Reply<Durable>,
-        now: Instant,
-    ) -> Option<Exit> {
-        self.idle_since = now;
-        match self.merge(None, update, Keep::Effect, now) {
-            Merged::Taken => self.done(reply),
-            Merged::Full => {
-                let trouble = Trouble::TooLarge("the document would grow over its largest size");
-                let _ = reply.send(Err(trouble));
-            }
-            Merged::Refused(refused) => {
-                let _ = reply.send(Err(Trouble::Refused(refused.clone())));
-                if let Refused::Broken(why) = refused {
-                    return Some(Exit::Broken(None, why));
-                }
-            }
-        }
-        None
-    }
-
-    /// Answers what was asked over HTTP once everything up to it is durable.
-    pub(super) fn done(&mut self, reply: Reply<Durable>) {
-        let after = After::Done(self.state(), reply);
-        if let Some(now) = self.saver.wait(after) {
-            self.do_after(now, None);
-        }
-    }
-
-    /// The newest event, counting what is not durable yet.
-    fn state(&self) -> Seq {
-        Seq(self.seq.0 + self.saver.len() as i64)
     }
 }

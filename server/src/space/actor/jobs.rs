@@ -165,6 +165,7 @@ impl Actor {
             match item {
                 Item::Update(update) => updates.push((update.from, update.bytes)),
                 Item::Fact(fact) => facts.push((fact, Seq(seq))),
+                Item::Note(_) => {}
             }
         }
         self.row.log_rows += updates.len() as i64;

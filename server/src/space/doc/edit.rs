@@ -183,7 +183,7 @@ impl SpaceDoc {
     }
 
     /// Reads the clocks again after an edit of our own.
-    fn take_clocks(&mut self) {
+    pub(super) fn take_clocks(&mut self) {
         let own = self.doc.client_id();
         let clock = self.doc.transact().state_vector().get(&own);
         self.clocks.insert(own.get(), clock);

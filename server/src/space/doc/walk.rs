@@ -109,7 +109,7 @@ fn board_array<T: ReadTxn>(txn: &T, board: &str) -> Option<ArrayRef> {
     txn.get_array(format!("{STROKES_PREFIX}{board}").as_str())
 }
 
-fn strokes<'a, T: ReadTxn>(txn: &'a T, array: &'a ArrayRef) -> impl Iterator<Item = Value> + 'a {
+pub(super) fn strokes<'a, T: ReadTxn>(txn: &'a T, array: &'a ArrayRef) -> impl Iterator<Item = Value> + 'a {
     array
         .iter(txn)
         .take(limits::STROKES_PER_BOARD_MAX)
@@ -119,7 +119,7 @@ fn strokes<'a, T: ReadTxn>(txn: &'a T, array: &'a ArrayRef) -> impl Iterator<Ite
         })
 }
 
-fn components<T: ReadTxn>(txn: &T, map: &MapRef) -> Components {
+pub(super) fn components<T: ReadTxn>(txn: &T, map: &MapRef) -> Components {
     let mut sorted: Vec<(&str, Value)> = map
         .iter(txn)
         .filter_map(|(name, out)| match out {

@@ -1,0 +1,90 @@
+//! The document as it was: the newest snapshot before a moment and the edits up to it. Built from rows, beside the
+//! running space and without it.
+
+use super::Trouble;
+use super::doc::SpaceDoc;
+use super::load;
+use crate::limits;
+use crate::store::{Kinds, SpaceRow, Store};
+use bytes::Bytes;
+use thexr_schema::ids::Seq;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Each document that is built beside a space costs its whole memory again.
+static BUILDING: Semaphore = Semaphore::const_new(limits::PASTS_MAX);
+
+/// A document of some moment.
+pub struct Past {
+    /// The document. Nothing is ever written to it.
+    pub doc: SpaceDoc,
+    /// The moment: it is the document after this event.
+    pub seq: Seq,
+    /// Its place among [`limits::PASTS_MAX`].
+    _turn: SemaphorePermit<'static>,
+}
+
+impl Past {
+    /// Does something long with it, off the runtime's own threads.
+    pub async fn work<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let done = tokio::task::spawn_blocking(move || work(&self)).await;
+        done.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))
+    }
+}
+
+/// A moment by its number. `NotKept` when it is before what is kept, or has not come yet.
+pub fn moment(row: &SpaceRow, seq: i64) -> Result<Seq, Trouble> {
+    if (row.base_seq.0..=row.seq.0).contains(&seq) {
+        Ok(Seq(seq))
+    } else {
+        Err(Trouble::NotKept {
+            oldest: row.base_seq,
+            newest: row.seq,
+        })
+    }
+}
+
+/// Builds the document after event `seq`, which must be one that [`moment`] lets pass.
+pub async fn document(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Past, Trouble> {
+    let turn = BUILDING.acquire().await.map_err(|_| Trouble::Busy)?;
+    let snapshot = store.snapshot_before(row.key, seq).await?;
+    let from = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+    if from < row.base_seq {
+        return Err(Trouble::Damaged(format!(
+            "the snapshot at {} is missing",
+            row.base_seq
+        )));
+    }
+    let edits = edits(store, row, from, seq).await?;
+    let build = move || {
+        let snapshot = snapshot.as_ref().map(load::unpack).transpose()?;
+        let snapshot = snapshot.as_ref().map(|(encoding, bytes)| (*encoding, &bytes[..]));
+        SpaceDoc::from_stored(0, snapshot, edits.iter().map(|edit| &edit[..]))
+            .map_err(|refused| Trouble::Damaged(refused.to_string()))
+    };
+    let built = tokio::task::spawn_blocking(build).await;
+    let doc = built.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))??;
+    Ok(Past {
+        doc,
+        seq,
+        _turn: turn,
+    })
+}
+
+async fn edits(store: &Store, row: &SpaceRow, after: Seq, until: Seq) -> Result<Vec<Bytes>, Trouble> {
+    let (mut edits, mut seen) = (Vec::new(), after);
+    while seen < until {
+        let page = store
+            .history(row.key, seen, limits::HISTORY_PAGE_EVENTS, Kinds::EDITS)
+            .await?;
+        if page.seen == seen {
+            break;
+        }
+        seen = page.seen;
+        let wanted = page.events.into_iter().take_while(|event| event.seq <= until);
+        edits.extend(wanted.map(|event| event.payload));
+    }
+    Ok(edits)
+}
