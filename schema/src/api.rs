@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::journal::{Attendance, JournalItem};
+use crate::journal::{Activity, Attendance, JournalItem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -200,6 +200,7 @@ pub fn json_schemas() -> Value {
     generator.subschema_for::<Page<MemberInfo>>();
     generator.subschema_for::<Page<JournalItem>>();
     generator.subschema_for::<Page<Attendance>>();
+    generator.subschema_for::<Activity>();
     generator.subschema_for::<Page<Entity>>();
     generator.subschema_for::<Page<Value>>();
     generator.subschema_for::<WriteEntity>();

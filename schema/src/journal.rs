@@ -1,4 +1,4 @@
-//! Owns the JSON of the journal (SPEC J1–J6): what happened in a space, who was there and for how long; must not know
+//! Owns the JSON of the journal (SPEC J1–J6, J10): what happened in a space, how much and when, who was there and for how long; must not know
 //! rows or routes. Times are RFC 3339 in UTC with milliseconds, sizes bytes, durations milliseconds.
 
 use schemars::JsonSchema;
@@ -87,4 +87,68 @@ pub struct Attendance {
     pub members: u32,
     /// How often one of them was lost and came back.
     pub reconnects: u32,
+}
+
+/// How much happened in a stretch of time, and who was there: what a timeline is drawn from (SPEC J10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Activity {
+    /// Where the first bucket begins.
+    pub from: String,
+    /// The last moment that counts.
+    pub to: String,
+    /// Before `from` the space was what it was after this event.
+    pub seq_from: i64,
+    /// At `to` after this one.
+    pub seq_to: i64,
+    /// The oldest moment that is kept.
+    pub oldest_seq: i64,
+    /// The newest event of the space.
+    pub newest_seq: i64,
+    /// How long a bucket is.
+    pub bucket_ms: i64,
+    /// One after the other, without a gap; the last may reach beyond `to`.
+    pub buckets: Vec<ActivityBucket>,
+    /// Who was there within that time, in the order in which they came.
+    pub members: Vec<ActivityMember>,
+    /// Members that were there beyond those listed.
+    pub more_members: u32,
+    /// Who was there is only known from here on: what is older was too much to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_from: Option<String>,
+}
+
+/// What happened in a piece of that time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ActivityBucket {
+    /// Edits. Of a sealed block without joins and leaves that lies in one bucket every event counts.
+    pub edits: u64,
+    /// Members that were connected at some time of it, those too that are not listed.
+    pub members: u32,
+    /// The space at its end is what it was after this event.
+    pub seq: i64,
+}
+
+/// A member's time in a space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ActivityMember {
+    /// The member.
+    pub member: String,
+    /// Who that is.
+    pub user: String,
+    /// The name it came with.
+    pub name: String,
+    /// When it was there, in order.
+    pub spans: Vec<ActivitySpan>,
+}
+
+/// From when to when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ActivitySpan {
+    /// Not before the `from` of the whole.
+    pub from: String,
+    /// Null: it goes on.
+    pub to: Option<String>,
+    /// It was lost, and might have come back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub away: bool,
 }

@@ -1,6 +1,7 @@
 //! HTTP: the routes and the layers around them. A handler parses, calls one method, shapes the reply; no SQL and no
 //! document knowledge live here.
 
+mod activity;
 mod admin;
 mod attendance;
 mod auth;
@@ -80,6 +81,7 @@ fn routes() -> Vec<Route> {
         route(get(), "/api/v1/spaces/{space}/journal", journal::list),
         route(get(), "/api/v1/spaces/{space}/journal/follow", follow::follow),
         route(get(), "/api/v1/spaces/{space}/attendance", attendance::show),
+        route(get(), "/api/v1/spaces/{space}/activity", activity::show),
         route(get(), "/api/v1/spaces/{space}/diff", past::show_diff),
         route(post(), "/api/v1/spaces/{space}/restore", past::restore),
         route(post(), "/api/v1/spaces/{space}/fork", past::fork),

@@ -268,6 +268,17 @@ pub const FOLLOW_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const FOLLOWERS_MAX: usize = 1_000;
 /// Lines of one attendance list.
 pub const ATTENDANCE_ROWS_MAX: usize = 100_000;
+/// Buckets of one answer about how much happened when: more than a window has pixels for bars. More is 400 `bad_query`.
+pub const ACTIVITY_BUCKETS_MAX: i64 = 500;
+/// Buckets when the request does not say.
+pub const ACTIVITY_BUCKETS_DEFAULT: i64 = 120;
+/// Sealed blocks unpacked for one such answer, the newest ones: half a second or so. Of older ones their rows tell how
+/// much happened, and nobody who was there.
+pub const ACTIVITY_BLOCKS_MAX: usize = 128;
+/// Members listed in one such answer; of more it says how many.
+pub const ACTIVITY_MEMBERS_MAX: usize = 200;
+/// Spans of one member listed; the last one then stands for all that followed.
+pub const ACTIVITY_SPANS_MAX: usize = 64;
 /// Longest display name of a space, characters; more is 400 `bad_name`.
 pub const SPACE_NAME_CHARS_MAX: usize = 120;
 /// Documents read as JSON in the actor itself, encoded bytes: about a millisecond. Larger ones are built again

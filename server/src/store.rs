@@ -3,6 +3,7 @@
 //! One writer connection takes everything that changes rows, so SQLite never sees two writers and a commit
 //! carries the events of every space that had some ready (`writer`). Readers use a small pool of their own.
 
+mod activity;
 mod admin;
 mod heads;
 mod history;
@@ -13,6 +14,7 @@ pub mod segment;
 mod snapshot;
 mod writer;
 
+pub use activity::{Block, Counted, Tally};
 pub use admin::{Usage, check};
 pub use history::{Kinds, Stretch};
 pub use member::{MemberRow, RosterChange};

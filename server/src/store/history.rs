@@ -37,6 +37,11 @@ impl Kinds {
         Self(self.0 & other.0)
     }
 
+    /// True when a block with these kinds (bit n = kind n) has some that are wanted.
+    pub(super) fn meets(self, bits: i64) -> bool {
+        self.0 & bits != 0
+    }
+
     /// True when a reader of these wants this one.
     pub fn has(self, kind: i64) -> bool {
         self.0 == -1 || (0..63).contains(&kind) && self.0 & 1 << kind != 0
