@@ -15,6 +15,8 @@ mod cuts;
 mod damage;
 #[path = "it/differential.rs"]
 mod differential;
+#[path = "it/epoch.rs"]
+mod epoch;
 #[path = "it/handshake.rs"]
 mod handshake;
 #[path = "it/harness.rs"]

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'NETWORK'
   | 'STORAGE'
   | 'PROTOCOL'
+  | 'REPLACED'
 
 export class ThexrError extends Error {
   readonly code: ErrorCode
@@ -41,6 +42,7 @@ const closings: Record<number, readonly [ErrorCode, string]> = {
   4403: ['DENIED', 'Ask an admin of the space for access.'],
   4404: ['NOT_FOUND', 'Check the name of the space.'],
   4411: ['DENIED', 'An admin removed you; ask before you come back.'],
+  4412: ['REPLACED', 'Your copy is kept: see keptCopies() and adopt().'],
   4413: ['TOO_LARGE', 'Undo the last edit, then reconnect.'],
   4426: ['INCOMPATIBLE', 'Update @thexr/client, then load the page again.'],
 }

@@ -3,7 +3,7 @@
 import * as Y from 'yjs'
 import { ThexrError } from './errors.js'
 import { STORAGE } from './origins.js'
-import type { Persistence } from './types.js'
+import type { KeptCopy, Persistence } from './types.js'
 
 const OPEN_MS_MAX = 4000
 const WRITE_EVERY_MS = 200
@@ -15,6 +15,15 @@ export interface LocalCopy extends Persistence {
   readonly restored: number
   /** Everything in the document is in the database too. */
   readonly stored: boolean
+  /** The history it is a copy of; '' when not known. Known once loaded. */
+  readonly epoch: string
+  /**
+   * Writes down the history it is a copy of (`epoch`), or since when (ms since 1970) it is laid aside: it stays as it
+   * is then, and the next visit begins with an empty one. `retired: 0` takes that back.
+   */
+  mark(key: 'epoch' | 'retired', value: string | number): void
+  /** Those laid aside. */
+  kept(): Promise<KeptCopy[]>
   /** How many updates the server has not confirmed: written beside the next update. */
   setPending(count: number): void
 }
@@ -57,7 +66,10 @@ const openDatabase = (name: string): Promise<IDBDatabase> =>
       .finally(() => clearTimeout(timer))
   })
 
-export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvents): LocalCopy => {
+export const createLocalCopy = (doc: Y.Doc, base: string, events: LocalCopyEvents): LocalCopy => {
+  let serial = 0 // how many databases there are: all but the last were laid aside
+  const name = (n: number) => (n ? `${base}~${n}` : base)
+  let epoch: string | undefined
   let db: IDBDatabase | null = null
   let broken = false
   let closed = false
@@ -69,6 +81,12 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
   let pending = 0
   let pendingStored = 0
   let restored = 0
+
+  const mark: LocalCopy['mark'] = (key, value) => {
+    if (!db || broken || closed) return
+    const custom = db.transaction(['custom'], 'readwrite').objectStore('custom')
+    settled(custom.put(value, key)).catch(fail)
+  }
 
   const fail = (cause: unknown) => {
     if (broken || closed) return
@@ -154,15 +172,23 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
     doc.on('update', onUpdate)
     globalThis.addEventListener?.('pagehide', onHide)
     try {
-      db = await openDatabase(name)
-      db.onversionchange = () => fail(new Error('the database was deleted or replaced'))
-      const tx = db.transaction(['updates', 'custom'], 'readonly')
-      const [updates, count] = await Promise.all([
-        settled(tx.objectStore('updates').getAll()) as Promise<Uint8Array[]>,
-        settled(tx.objectStore('custom').get(PENDING)) as Promise<unknown>,
-      ])
-      if (closed) return false
-      rows = updates.length
+      let updates: Uint8Array[]
+      let count: unknown
+      for (let retired: unknown = true; retired; serial++) {
+        db?.close()
+        db = await openDatabase(name(serial))
+        const tx = db.transaction(['updates', 'custom'], 'readonly')
+        const custom = (key: string): Promise<unknown> => settled(tx.objectStore('custom').get(key))
+        ;[updates, count, epoch, retired] = (await Promise.all([
+          settled(tx.objectStore('updates').getAll()),
+          custom(PENDING),
+          custom('epoch'),
+          custom('retired'),
+        ])) as [Uint8Array[], unknown, string, unknown]
+        if (closed) return false
+      }
+      db!.onversionchange = () => fail(new Error('the database was deleted or replaced'))
+      rows = updates!.length
       restored = typeof count === 'number' ? count : 0
       pending += restored
       pendingStored = restored
@@ -170,7 +196,7 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
         for (const update of updates) Y.applyUpdate(doc, update, STORAGE)
       }, STORAGE)
       if (buffer.length > 0) schedule()
-      return updates.length > 0
+      return updates!.length > 0
     } catch (error) {
       fail(error)
       return false
@@ -191,6 +217,15 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
     get restored() {
       return restored
     },
+    get epoch() {
+      return epoch ?? ''
+    },
+    mark,
+    kept: async () => {
+      await loaded
+      const { keptCopies } = await import('./copies.js')
+      return keptCopies((n) => openDatabase(name(n)), serial, Y.mergeUpdates)
+    },
     get stored() {
       return !broken && db !== null && buffer.length === 0 && storing === 0
     },
@@ -203,7 +238,7 @@ export const createLocalCopy = (doc: Y.Doc, name: string, events: LocalCopyEvent
       await loaded
       await writing
       close()
-      if (!broken) await settled(indexedDB.deleteDatabase(name)).catch(() => {})
+      if (!broken) await settled(indexedDB.deleteDatabase(name(serial - 1))).catch(() => {})
     },
     destroy: async () => {
       if (closed) return

@@ -1,5 +1,6 @@
 // connect(): puts the document, its local copy, the socket and the views of it together.
 import * as Y from 'yjs'
+import { addressesOf } from './address.js'
 import { createBoard, strokesRoot } from './board.js'
 import { createConnection } from './connection.js'
 import { createEmitter, guarded, untilAborted } from './emitter.js'
@@ -34,51 +35,6 @@ const FLUSH_MS = 1000
 /** Idle for this long, we probe; together with the patience for an answer less than five seconds. */
 const IDLE_MS = 2000
 const ANSWER_MS = 2500
-
-interface Addresses {
-  sync: string
-  presence: string
-  update: string
-  origin: string
-}
-
-/** What is wrong with the arguments is said at the call, not by a dial that fails for ever. */
-const parseUrl = (url: string | URL): URL => {
-  const invalid = (message: string, cause?: unknown) =>
-    new ThexrError('INVALID', message, {
-      help: 'Give the URL of a server, such as http://localhost:4000.',
-      cause,
-    })
-  if (typeof url !== 'string' && !(url instanceof URL)) throw invalid(`the URL is ${String(url)}`)
-  let parsed: URL
-  try {
-    parsed = new URL(url, globalThis.location?.href)
-  } catch (cause) {
-    throw invalid(`"${String(url)}" is not a URL`, cause)
-  }
-  // "localhost:4000" is a URL too: its scheme is "localhost".
-  if (!/^(https?|wss?):$/.test(parsed.protocol) || !parsed.host)
-    throw invalid(`"${String(url)}" does not begin with http:, https:, ws: or wss:`)
-  return parsed
-}
-
-const addressesOf = (url: string | URL, space: string): Addresses => {
-  if (typeof space !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,63}$/.test(space))
-    throw new ThexrError('INVALID', `${JSON.stringify(space)} is not a space id: 1 to 64 of a-z 0-9 _ -`, {
-      help: 'Give the id of a space as the second argument.',
-    })
-  const http = new URL(parseUrl(url))
-  http.protocol = http.protocol.replace(/^ws/, 'http')
-  http.search = http.hash = ''
-  const base = http.href.replace(/\/$/, '')
-  const sockets = base.replace(/^http/, 'ws')
-  return {
-    sync: `${sockets}/sync/${space}`,
-    presence: `${sockets}/presence/${space}`,
-    update: `${base}/api/v1/spaces/${space}/update`,
-    origin: http.origin,
-  }
-}
 
 /** The same on every visit where the browser lets us remember it. */
 const rememberedUser = (): string | null => {
@@ -128,6 +84,7 @@ export const connect = <S extends Schema = Schema>(
   let loading = true
   let destroyed: Promise<void> | null = null
   let gone = false // destroyed, and past the last flush
+  let epoch = '' // of the history that this document is a copy of, once known
   let saveState: SaveState = 'unsaved'
 
   const log = (level: LogLine['level'], msg: string, data?: unknown) => {
@@ -182,6 +139,10 @@ export const connect = <S extends Schema = Schema>(
       synced.resolve()
       emitter.emit('synced')
     },
+    onEpoch: (said) => {
+      if (said !== epoch) localCopy?.mark('epoch', said)
+      epoch = said
+    },
     onError,
   })
 
@@ -190,6 +151,7 @@ export const connect = <S extends Schema = Schema>(
     if (status.state === 'offline' && status.cause !== 'paused' && (localCopy || custom)) ready.resolve()
     if (status.state === 'closed') {
       const error = status.error ?? new ThexrError('NETWORK', 'the space was destroyed')
+      if (error.code === 'REPLACED') localCopy?.mark('retired', Date.now())
       sync.abandon(error)
       ready.reject(error)
       synced.reject(error)
@@ -201,7 +163,7 @@ export const connect = <S extends Schema = Schema>(
   const connection = createConnection({
     // A server that does not know the subprotocol would fail the handshake, so only our own are offered it.
     target: (token) => ({
-      url: token === null ? `${addresses.sync}?user=${encodeURIComponent(user)}` : addresses.sync,
+      url: `${addresses.sync}?epoch=${epoch}${token === null ? `&user=${encodeURIComponent(user)}` : ''}`,
       protocols: token === null ? [] : ['thexr.v1', `thexr.auth.${token}`],
     }),
     idleMs: IDLE_MS,
@@ -213,7 +175,7 @@ export const connect = <S extends Schema = Schema>(
       sync.open(
         Object.assign(link, {
           post: (update: Uint8Array, signal: AbortSignal) =>
-            fetch(addresses.update, {
+            fetch(epoch ? `${addresses.update}?epoch=${epoch}` : addresses.update, {
               method: 'POST',
               body: update as Uint8Array<ArrayBuffer>,
               signal,
@@ -258,6 +220,7 @@ export const connect = <S extends Schema = Schema>(
     }
     loading = false
     if (destroyed) return
+    epoch = localCopy?.epoch ?? ''
     if (localCopy?.restored) sync.restore(localCopy.restored)
     onProgress()
     if (wanted) start()
@@ -347,6 +310,13 @@ export const connect = <S extends Schema = Schema>(
     }
   }
 
+  const reconnect = () => {
+    wanted = true
+    if (loading || destroyed) return
+    connection.redial()
+    presence.redial()
+  }
+
   void load()
   forget = untilAborted(() => void destroy(), options.signal)
 
@@ -387,12 +357,13 @@ export const connect = <S extends Schema = Schema>(
       presence.stop()
       connection.stop()
     },
-    reconnect: () => {
-      wanted = true
-      if (loading || destroyed) return
-      connection.redial()
-      presence.redial()
+    reconnect,
+    adopt: () => {
+      epoch = ''
+      localCopy?.mark('retired', 0)
+      reconnect()
     },
+    keptCopies: async () => (await localCopy?.kept()) ?? [],
     destroy,
     [Symbol.asyncDispose]: () => destroy(),
   } as Space<S>

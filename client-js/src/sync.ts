@@ -27,6 +27,8 @@ export interface SyncEvents {
   /** pending, confirmed or saving may have changed. */
   onProgress(): void
   onSynced(): void
+  /** The server names the history it has. */
+  onEpoch(epoch: string): void
   onError(error: ThexrError): void
 }
 
@@ -166,8 +168,15 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
       if (status === 401 || status === 403) return stick(new ThexrError('DENIED', what))
       if (code === 'no_space')
         return link.end(new ThexrError('NOT_FOUND', what, { help: 'Check the name of the space.' }))
-      // The next socket begins with the server saying what it lacks.
-      if (status >= 500 || status === 408 || status === 429 || code === 'update_gap') return failed(what)
+      // The next socket begins with the server saying what it lacks, or that our history is over.
+      if (
+        status >= 500 ||
+        status === 408 ||
+        status === 429 ||
+        code === 'update_gap' ||
+        code === 'epoch_changed'
+      )
+        return failed(what)
       const help = 'Load the page again; if it happens again, please report it.'
       link.end(new ThexrError('PROTOCOL', what, { help }))
     }
@@ -249,6 +258,8 @@ export const createSync = (doc: Y.Doc, readOnly: boolean, events: SyncEvents): S
           return apply(message.update)
         case 'echo':
           return echoed(message.serial)
+        case 'epoch':
+          return events.onEpoch(message.epoch)
         case 'denied':
           return events.onError(new ThexrError('DENIED', message.reason))
         case 'other':

@@ -45,6 +45,15 @@ export interface Persistence {
   destroy(): Promise<void>
 }
 
+/** A copy of a history that the space has no more, as it was on this device. */
+export interface KeptCopy {
+  readonly epoch: string
+  /** When it was laid aside. */
+  readonly at: Date
+  /** All of it, edits that were never sent included, as a Yjs update. */
+  read(): Promise<Uint8Array>
+}
+
 export interface LogLine {
   level: 'debug' | 'info' | 'warn' | 'error'
   msg: string
@@ -139,6 +148,13 @@ export interface Space<S extends Schema = Schema> extends AsyncDisposable {
   disconnect(): void
   /** Drop the socket, if any, and dial now. Also after a terminal close. */
   reconnect(): void
+  /**
+   * After an error `REPLACED` (the space was deleted and made anew, or restored from a backup): brings this copy into
+   * the space as it is now, where both merge.
+   */
+  adopt(): void
+  /** Copies of earlier histories of this space that were laid aside on this device. */
+  keptCopies(): Promise<KeptCopy[]>
   /** Idempotent. Waits up to `flush` ms (default 1000) for unsaved edits when online. */
   destroy(options?: { flush?: number; deleteLocal?: boolean }): Promise<void>
 }

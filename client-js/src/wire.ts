@@ -13,6 +13,7 @@ export type Message =
   | { kind: 'update'; update: Uint8Array }
   | { kind: 'denied'; reason: string }
   | { kind: 'echo'; serial: number }
+  | { kind: 'epoch'; epoch: string }
   /** Awareness and whatever else a server may say that does not concern us. */
   | { kind: 'other' }
 
@@ -22,6 +23,7 @@ const AUTH = 2
 const QUERY_AWARENESS = 3
 export const PRESENCE = 84
 const SAVED = 102
+const EPOCH = 105
 
 const syncFrame =
   (type: number) =>
@@ -70,6 +72,8 @@ const readMessage = (decoder: decoding.Decoder): Message | null => {
       const payload = decoding.createDecoder(decoding.readVarUint8Array(decoder))
       return { kind: 'echo', serial: decoding.readVarUint(payload) }
     }
+    case EPOCH:
+      return { kind: 'epoch', epoch: decoding.readVarString(decoder) }
     default:
       return null // of unknown length, so what follows in this frame cannot be read either
   }

@@ -58,9 +58,11 @@ closes! {
     REPLACED = 4410 "replaced";
     /// An administrator removed this member.
     KICKED = 4411 "kicked";
+    /// The client's copy is of a history that the space has no more; it must not be merged into this one.
+    EPOCH_CHANGED = 4412 "epoch_changed";
     /// The edit does not fit the space's limits.
     TOO_LARGE = 4413 "too_large";
-    /// The client's history is of another epoch, or its protocol is too old.
+    /// The client's protocol is too old.
     PROTOCOL_TOO_OLD = 4426 "protocol_too_old";
     /// Too many sockets, spaces or bytes on this node.
     OVERLOADED = 4503 "overloaded";

@@ -15,6 +15,8 @@ pub const AUTH: u64 = 2;
 pub const QUERY_AWARENESS: u64 = 3;
 /// Outer id of presence frames; they belong to `/presence` and are skipped on `/sync`.
 pub const PRESENCE: u64 = 84;
+/// Outer id of the name of the space's history: text. Only a server says it, to who asks for it in the URL (SPEC W10).
+pub const EPOCH: u64 = 105;
 /// Outer id of the durable acknowledgement (the id and layout of Y-Sweet's client).
 pub const ACK: u64 = 102;
 
@@ -146,6 +148,11 @@ pub fn awareness(update: &[u8]) -> Vec<u8> {
 /// An acknowledgement with the client's own payload.
 pub fn ack(payload: &[u8]) -> Vec<u8> {
     message(&[ACK], payload)
+}
+
+/// The name of the space's history.
+pub fn epoch(epoch: &str) -> Vec<u8> {
+    message(&[EPOCH], epoch.as_bytes())
 }
 
 /// A question for everybody's awareness.

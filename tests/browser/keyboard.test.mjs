@@ -18,7 +18,7 @@ async function tabTo(page, wanted) {
 /** Waits until this is one element and has the focus. Looked up anew each time: a list may be about to draw itself again. */
 const focused = async (locator) => {
   const has = (nodes) => nodes.length === 1 && nodes[0] === document.activeElement
-  for (const end = Date.now() + 10_000; !(await locator.evaluateAll(has)); ) {
+  for (const end = Date.now() + 10_000; !(await locator.evaluateAll(has));) {
     assert.ok(Date.now() < end, `${locator} never had the focus`)
     await locator.page().waitForTimeout(20)
   }

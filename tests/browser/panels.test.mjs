@@ -72,3 +72,29 @@ test('a part of the page that is not there is a 404 and not the page', async () 
     assert.match(response.headers.get('content-type'), /problem\+json/)
   }
 })
+
+test('a space that was made anew does not get my old copy unless I say so', async () => {
+  const id = await makeSpace(here.server)
+  const page = await here.person({ refused: true, serverGoes: true })
+  await enter(page, id)
+  await add(page, 'box')
+  await saved(page)
+  await page.evaluate(() => window.thexr.space.disconnect())
+  await here.server.api('DELETE', `/spaces/${id}`)
+  await here.server.api('POST', '/spaces', { id })
+  await page.evaluate(() => window.thexr.space.connect())
+  const panel = page.getByTestId('closed')
+  await panel.getByRole('heading', { name: 'This space was made anew' }).waitFor()
+  const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    panel.getByRole('button', { name: 'Download my copy' }).click(),
+  ])
+  assert.equal(file.suggestedFilename(), `${id}.yjs`)
+  await panel.getByRole('button', { name: 'Open it as it is now' }).click()
+  await page.getByTestId('board-empty').waitFor()
+  await isOnline(page)
+  const { items } = await here.server.api('GET', `/spaces/${id}/entities`)
+  assert.equal(items.length, 0)
+  const kept = await page.evaluate(async () => (await window.thexr.space.keptCopies()).length)
+  assert.equal(kept, 1)
+})

@@ -120,6 +120,19 @@ impl Client {
         client
     }
 
+    /// From the next dial on it says that its copy is of this history; empty asks which the space has.
+    pub fn ask_for_epoch(&mut self, epoch: &str) {
+        self.query = format!("?epoch={epoch}");
+    }
+
+    /// A new replica that says so from the start, online and in sync.
+    pub async fn of_epoch(addr: SocketAddr, space: &str, epoch: &str) -> Self {
+        let mut client = Self::new(space);
+        client.ask_for_epoch(epoch);
+        client.online(addr).await;
+        client
+    }
+
     /// The client id of its document.
     pub fn id(&self) -> u64 {
         self.state().doc.client_id().get()

@@ -91,7 +91,7 @@ export const createPeer = async (options: { acks: boolean }): Promise<Peer> => {
     server.on('connection', (socket, request) => {
       peer.offered.push((request.headers['sec-websocket-protocol'] ?? '').split(/, */).filter(Boolean))
       if (peer.refuse !== null) return socket.close(peer.refuse, 'refused')
-      const room = (request.url ?? '').split('/').at(-1)!
+      const room = (request.url ?? '').split('?')[0]!.split('/').at(-1)!
       const members = rooms.get(room) ?? new Set()
       rooms.set(room, members.add(socket))
       peer.sockets.add(socket)

@@ -108,10 +108,19 @@ async fn past(
     Ok(etag::tagged(&tag, (seq, vary, response)))
 }
 
+/// What an update is for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForWhich {
+    /// The history that the sender has a copy of.
+    epoch: Option<String>,
+}
+
 /// `POST …/update`
 pub async fn update(
     State(app): State<App>,
     InSpace(id): InSpace,
+    Query(which): Query<ForWhich>,
     UpdateBytes(bytes): UpdateBytes,
 ) -> Result<Response, Problem> {
     // A scan of 16 MiB takes long enough to be in the way of others.
@@ -128,6 +137,10 @@ pub async fn update(
         )
     })?;
     let space = app.spaces.get(&id).await?;
+    if which.epoch.is_some_and(|epoch| epoch != space.epoch()) {
+        let what = "The space was made anew or restored since: this update is of a history it has no more.";
+        return Err(Problem::new(Code::EpochChanged, what));
+    }
     let done = space.import(checked).await?;
     let written = Written {
         id: None,

@@ -79,6 +79,8 @@ codes! {
     SpaceFull = CONFLICT "space_full";
     /// If-Match names a state that the space is not in.
     Changed = PRECONDITION_FAILED "changed";
+    /// The update is of a history that the space has no more.
+    EpochChanged = PRECONDITION_FAILED "epoch_changed";
     /// The body is over the limit.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large";
     /// The body is of another type, or encoded.

@@ -4,6 +4,7 @@ use super::Slot;
 use super::input::InSpace;
 use super::problem::{Code, Problem, close_of};
 use crate::socket::handshake::{self, NoUpgrade, Offer};
+use crate::socket::sync::Dial;
 use crate::socket::{self, presence};
 use crate::space::roster::Identity;
 use crate::{App, limits};
@@ -19,8 +20,11 @@ use tokio::net::TcpStream;
 
 /// The y-websocket channel.
 pub async fn sync(State(app): State<App>, InSpace(id): InSpace, request: Request) -> Response {
-    let identity = identity(&request);
-    let serve = |app, id, stream, early| socket::sync::run(app, id, identity, stream, early);
+    let dial = Dial {
+        identity: identity(&request),
+        epoch: who(&request).epoch,
+    };
+    let serve = |app, id, stream, early| socket::sync::run(app, id, dial, stream, early);
     upgrade(app, id, request, handshake::SUBPROTOCOL, serve).await
 }
 
@@ -82,12 +86,17 @@ where
 struct Who {
     user: Option<String>,
     name: Option<String>,
+    /// The history that a client has a copy of.
+    epoch: Option<String>,
+}
+
+fn who(request: &Request) -> Who {
+    axum::extract::Query::try_from_uri(request.uri()).map_or_else(|_| Who::default(), |query| query.0)
 }
 
 /// Who is behind a connection while there are no tokens: whoever it says it is, which binds nobody to anything.
 fn identity(request: &Request) -> Option<Identity> {
-    let who: Who =
-        axum::extract::Query::try_from_uri(request.uri()).map_or_else(|_| Who::default(), |query| query.0);
+    let who = who(request);
     let user = who.user.as_deref().map(clean).filter(|user| !user.is_empty());
     let name = who.name.as_deref().map(clean).filter(|name| !name.is_empty());
     if user.is_none() && name.is_none() {

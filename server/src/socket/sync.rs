@@ -8,13 +8,13 @@ use crate::space::doc::CheckedUpdate;
 use crate::space::lanes::Lanes;
 use crate::space::roster::Identity;
 use crate::space::{ConnId, Inbound, Join, SpaceHandle};
-use crate::{App, limits};
+use crate::{App, limits, wire};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use thexr_schema::close;
 use thexr_schema::fault::{Fault, FaultCode};
-use thexr_schema::frame::{Message, Messages};
+use thexr_schema::frame::{self, Message, Messages};
 use thexr_schema::ids::SpaceId;
 use thexr_schema::limits::MESSAGES_PER_FRAME_MAX;
 use thexr_schema::scan;
@@ -27,19 +27,38 @@ struct Sync {
     metrics: Arc<Metrics>,
 }
 
+/// Who dials, and for what.
+pub struct Dial {
+    /// Who is behind the connection, when that is known.
+    pub identity: Option<Identity>,
+    /// The history that the client has a copy of, when it wants to be told of another one; empty when it has none.
+    pub epoch: Option<String>,
+}
+
 /// Serves one upgraded connection to its end. `early` is what came in together with the request.
-pub async fn run(app: App, id: SpaceId, identity: Option<Identity>, stream: TcpStream, early: Bytes) {
+pub async fn run(app: App, id: SpaceId, dial: Dial, stream: TcpStream, early: Bytes) {
     let conn = next_conn();
     let lanes = Lanes::default();
     let join = Join {
         conn,
         lanes: lanes.clone(),
-        identity: identity.map(Arc::new),
+        identity: dial.identity.map(Arc::new),
     };
+    // Before it joins: what it would say belongs to another history.
+    if let Some(known) = dial.epoch.as_deref().filter(|known| !known.is_empty())
+        && let Ok(space) = app.spaces.get_or_create(&id).await
+        && space.epoch() != known
+    {
+        return refuse(stream, close::EPOCH_CHANGED, &app.metrics).await;
+    }
     let space = match app.spaces.join(&id, &join).await {
         Ok(space) => space,
         Err(trouble) => return refuse(stream, crate::http::problem::close_of(&trouble), &app.metrics).await,
     };
+    if dial.epoch.is_some() {
+        // A lane that is full has closed itself.
+        let _ = lanes.push(wire::message(&frame::epoch(space.epoch())));
+    }
     let channel = Sync {
         conn,
         space: space.clone(),

@@ -1,8 +1,9 @@
 // The panels that stand where the space would be: it is missing, or the server closed the door.
 import type { ThexrError } from '@thexr/client'
+import * as Y from 'yjs'
 import { useState } from 'preact/hooks'
 import { TokenForm } from '../ui/token-form.js'
-import type { Room } from './room.js'
+import type { AppSpace, Room } from './room.js'
 
 type Why = Extract<Room, { state: 'missing' }>['why']
 
@@ -56,26 +57,39 @@ const reasons: Record<string, [title: string, text: string]> = {
     'This page is too old for the server',
     'Reload to get the current one. Your changes stay on this device.',
   ],
+  REPLACED: [
+    'This space was made anew',
+    'It was deleted and made again, or restored from a backup. Your copy of before is kept on this device and was not mixed into it.',
+  ],
   TOO_LARGE: [
     'A change was too large',
     'The server refused it. It stays on this device; delete content, then connect again.',
   ],
 }
 
+/** Hands the document as it is here over as a file. */
+const download = (space: AppSpace) => {
+  const update = Y.encodeStateAsUpdate(space.doc) as Uint8Array<ArrayBuffer>
+  const url = URL.createObjectURL(new Blob([update], { type: 'application/octet-stream' }))
+  const link = Object.assign(document.createElement('a'), { href: url, download: `${space.id}.yjs` })
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 60_000) // the browser reads it on its own time
+}
+
 interface Props {
-  id: string
+  space: AppSpace
   error: ThexrError
-  reconnect: () => void
   again: () => void
 }
 
-export function Closed({ id, error, reconnect, again }: Props) {
+export function Closed({ space, error, again }: Props) {
   const [title, text] = reasons[error.code] ?? [
     'The server closed the connection',
     error.help || 'It will not be dialled again by itself.',
   ]
   const wantsToken = error.code === 'DENIED' || error.code === 'TOKEN'
   const gone = error.code === 'NOT_FOUND'
+  const replaced = error.code === 'REPLACED'
   return (
     <main class="panel full" data-testid="closed">
       <div role="alert">
@@ -83,18 +97,26 @@ export function Closed({ id, error, reconnect, again }: Props) {
         <p>{text}</p>
       </div>
       <p class="fine">
-        {id}
+        {space.id}
         {error.closeCode ? ` · code ${error.closeCode}` : ''}
         {error.message ? ` · ${error.message}` : ''}
       </p>
       {wantsToken && <TokenForm done={again} />}
       <div class="row">
-        {error.code === 'INCOMPATIBLE' ? (
+        {replaced ? (
+          <>
+            <button class="primary" onClick={again}>
+              Open it as it is now
+            </button>
+            <button onClick={() => download(space)}>Download my copy</button>
+            <button onClick={() => space.adopt()}>Bring my copy into it</button>
+          </>
+        ) : error.code === 'INCOMPATIBLE' ? (
           <button class="primary" onClick={() => location.reload()}>
             Reload
           </button>
         ) : (
-          <button class={wantsToken || gone ? '' : 'primary'} onClick={reconnect}>
+          <button class={wantsToken || gone ? '' : 'primary'} onClick={() => space.reconnect()}>
             Connect again
           </button>
         )}

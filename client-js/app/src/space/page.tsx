@@ -62,7 +62,7 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
 
   const { status } = space
   if (status.state === 'closed' && status.error)
-    return <Closed id={space.id} error={status.error} reconnect={() => space.reconnect()} again={again} />
+    return <Closed space={space} error={status.error} again={again} />
 
   const showOutline = !phone || tab === 'outline'
   const showMap = tab === 'map'

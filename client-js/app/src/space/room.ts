@@ -32,7 +32,7 @@ export type Room =
 
 export function useRoom(id: string): { room: Room | null; create: () => Promise<void>; again: () => void } {
   const [room, setRoom] = useState<Room | null>(null)
-  const [round, setRound] = useState(0)
+  const [round, setRound] = useState({ n: 0, adopt: false })
 
   useEffect(() => {
     if (!validId(id)) {
@@ -50,6 +50,11 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
       // A name that was typed goes before the one in a token; one that was made up does not.
       presence: { state: chosen ? { name: chosen } : {} },
     })
+    // Whoever makes a deleted space anew was told that this brings back what the browser kept of it.
+    if (round.adopt)
+      space.on('status', (status) => {
+        if (status.state === 'closed' && status.error?.code === 'REPLACED') space.adopt()
+      })
     enterPlace(space)
     const stopNames = onChosenElsewhere((name) => space.presence.set({ name }))
     window.thexr = { space }
@@ -117,13 +122,13 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
     }
   }, [id, round])
 
-  const again = () => setRound((n) => n + 1)
+  const start = (adopt: boolean) => setRound(({ n }) => ({ n: n + 1, adopt }))
   return {
     room,
-    again,
+    again: () => start(false),
     create: async () => {
       await createSpace({ id })
-      again()
+      start(true)
     },
   }
 }
