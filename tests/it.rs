@@ -41,3 +41,5 @@ mod stock;
 mod sync;
 #[path = "it/tidy.rs"]
 mod tidy;
+#[path = "it/track.rs"]
+mod track;

@@ -13,7 +13,7 @@ pub struct JournalItem {
     pub seq: i64,
     /// When it was written; never earlier than that of the item before.
     pub at: String,
-    /// `joined`, `suspended`, `resumed`, `left`, `edit`, `compacted`, `restored`, `forked`, or a kind of a later version.
+    /// `joined`, `suspended`, `resumed`, `left`, `edit`, `compacted`, `restored`, `forked`, `poses` (where members were; listed only when asked for), or a kind of a later version.
     pub kind: String,
     /// The member it is about or that made it: 32 hexadecimal digits, or the name of a connection (`c12`) behind which
     /// is no member. Absent for what the server did.
@@ -34,7 +34,7 @@ pub struct JournalItem {
     /// Of `suspended` and `left`: when it was last heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<String>,
-    /// Of `edit`: size of the update.
+    /// Of `edit`: size of the update; of `poses`: as stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// Of `edit`: what it changed; absent when that was not recorded.
@@ -43,6 +43,15 @@ pub struct JournalItem {
     /// Of `edit`: how many changes there are beyond those listed, when there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more_changes: Option<u32>,
+    /// Of `poses`: when the first sample was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_at: Option<String>,
+    /// Of `poses`: when the last one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<String>,
+    /// Of `poses`: how many samples there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<u64>,
     /// Of `compacted`: the snapshot holds everything up to this event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covered_seq: Option<i64>,

@@ -2,7 +2,7 @@
 //!
 //! The map: [`ids`] names things, [`limits`] bounds them, [`fault`] says how bytes were wrong, [`lib0`] reads
 //! primitives, [`frame`] splits a WebSocket payload of `/sync`, [`presence`] is what `/presence` speaks, [`scan`] judges updates, state vectors and awareness before
-//! any engine sees them, [`component`] is the vocabulary of entities, [`stroke`] packs ink, [`close`] ends
+//! any engine sees them, [`component`] is the vocabulary of entities, [`stroke`] packs ink, [`track`] poses that were, [`close`] ends
 //! sockets, [`api`] shapes HTTP bodies, [`change`] and [`journal`] what happened in a space. The rules behind all of it are numbered in `SPEC.md`.
 //!
 //! This crate must not know: files, sockets, clocks, tokio, yrs, SQL.
@@ -20,6 +20,7 @@ pub mod limits;
 pub mod presence;
 pub mod scan;
 pub mod stroke;
+pub mod track;
 
 pub use fault::{Fault, FaultCode};
 pub use ids::{BadId, EntityId, Seq, SpaceId};

@@ -128,7 +128,7 @@ fn saying<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str, &'a [u8]), F
     Ok((topic, key, data))
 }
 
-fn u16(reader: &mut Reader<'_>) -> Result<u16, Fault> {
+pub(crate) fn u16(reader: &mut Reader<'_>) -> Result<u16, Fault> {
     reader.array().map(u16::from_le_bytes)
 }
 

@@ -18,6 +18,8 @@ pub struct Config {
     pub admin_token: Option<Secret>,
     /// Whether the journal says what each edit changed.
     pub journal_changes: bool,
+    /// How often a second where people are is written down; 0 = never.
+    pub pose_track_hz: u32,
     /// When to compact without being asked.
     pub compaction: CompactionConfig,
     /// How long a space without sockets stays in memory.
@@ -111,6 +113,7 @@ impl Default for Config {
             data: PathBuf::from("./thexr-data"),
             admin_token: None,
             journal_changes: true,
+            pose_track_hz: 1,
             compaction: CompactionConfig::default(),
             idle: Duration::from_secs(60),
             grace: crate::limits::GRACE,

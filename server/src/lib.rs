@@ -59,6 +59,7 @@ pub async fn open(config: Config, stop: CancellationToken) -> Result<(App, TaskT
         store,
         metrics: metrics.clone(),
         journal_changes: config.journal_changes,
+        pose_track_hz: config.pose_track_hz,
         compaction: config.compaction.clone(),
         idle: config.idle,
         grace: config.grace,

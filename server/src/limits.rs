@@ -188,6 +188,19 @@ pub const SAID_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one ROSTER; longer ones are sent in pieces.
 pub const ROSTER_BYTES: usize = 16 << 10;
 
+/// Samples per second of the pose track at most (setting `pose-track-hz`): as often as poses are sent.
+pub const POSE_TRACK_HZ_MAX: u64 = 20;
+/// A chunk of the pose track is closed after this time: what a crash loses of it, and what a replay reads to begin.
+pub const POSE_CHUNK_SPAN: Duration = Duration::from_secs(15);
+/// And at this size, bytes before compression: a thousand moving people for nine seconds.
+pub const POSE_CHUNK_BYTES: usize = 256 << 10;
+/// Bytes of the pose track of a space in an hour, before compression; further samples are skipped. Two thousand moving
+/// people once a second fit. Symptom: `limit_hits` of `pose_track`, and poses that jump in a replay.
+pub const POSE_TRACK_BYTES_PER_HOUR: u32 = 256 << 20;
+
+/// Chunks of one space that are being compressed; while there are so many, samples are skipped.
+pub const POSE_CHUNKS_PACKING_MAX: usize = 4;
+
 /// The space actor looks after idle time, schedules and expiry this often.
 pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Bytes of edits beyond which a space that everybody has left is compacted at once.

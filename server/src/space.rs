@@ -13,6 +13,7 @@ pub mod people;
 pub mod poses;
 pub mod roster;
 mod saver;
+pub mod track;
 mod trouble;
 
 pub use actor::{Actor, Exit};

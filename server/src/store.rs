@@ -71,6 +71,8 @@ pub enum EventKind {
     Left = 5,
     /// The log up to some seq was folded into a snapshot; payload is JSON.
     Compacted = 6,
+    /// Where members were for a while (SPEC T); payload is a chunk of the pose track.
+    Poses = 7,
     /// The edit before it made the document what it was at some seq; payload is JSON.
     Restored = 8,
     /// The space began as another one was at some seq; payload is JSON.

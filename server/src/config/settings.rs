@@ -83,6 +83,9 @@ pub struct Settings {
         env = "THEXR_JOURNAL_CHANGES"
     )]
     pub journal_changes: Option<bool>,
+    /// How often a second where people are is written down, for replays: up to 20, or 0 for never [default: 1]
+    #[arg(long, help_heading = "History", value_name = "N", env = "THEXR_POSE_TRACK_HZ")]
+    pub pose_track_hz: Option<u64>,
     /// How long a space without sockets stays in memory [default: 60s]
     #[arg(long, help_heading = "Limits", value_name = "TIME", env = "THEXR_IDLE")]
     pub idle: Option<Span>,
@@ -199,6 +202,7 @@ impl Settings {
             compact_min_gap: self.compact_min_gap.or(under.compact_min_gap),
             compact_interval: self.compact_interval.or(under.compact_interval),
             journal_changes: self.journal_changes.or(under.journal_changes),
+            pose_track_hz: self.pose_track_hz.or(under.pose_track_hz),
             idle: self.idle.or(under.idle),
             grace: self.grace.or(under.grace),
             doc_bytes_max: self.doc_bytes_max.or(under.doc_bytes_max),

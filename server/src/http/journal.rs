@@ -15,15 +15,18 @@ use thexr_schema::api::Page;
 use thexr_schema::change::Changes;
 use thexr_schema::ids::Seq;
 use thexr_schema::journal::{ForkedFrom, JournalItem};
+use thexr_schema::lib0::Reader;
+use thexr_schema::track::Header;
 
 /// Names of kinds, as the journal shows them and takes them.
-const KINDS: [(EventKind, &str); 8] = [
+const KINDS: [(EventKind, &str); 9] = [
     (EventKind::Edit, "edit"),
     (EventKind::Joined, "joined"),
     (EventKind::Suspended, "suspended"),
     (EventKind::Resumed, "resumed"),
     (EventKind::Left, "left"),
     (EventKind::Compacted, "compacted"),
+    (EventKind::Poses, "poses"),
     (EventKind::Restored, "restored"),
     (EventKind::Forked, "forked"),
 ];
@@ -71,7 +74,9 @@ impl Filter {
                 })
                 .collect::<Result<Vec<EventKind>, Problem>>()
         });
-        let mut kinds = wanted.transpose()?.map_or(Kinds::ALL, |kinds| Kinds::of(&kinds));
+        let mut kinds = wanted
+            .transpose()?
+            .map_or(Kinds::LISTED, |kinds| Kinds::of(&kinds));
         if entity.is_some() {
             // Only edits are about entities, and others need not be looked at.
             kinds = kinds.and(Kinds::EDITS);
@@ -173,6 +178,16 @@ pub fn shown(event: &Event) -> JournalItem {
         if let Some(changes) = event.changes.as_deref().map(Changes::from_text) {
             item.more_changes = Some(changes.more).filter(|more| *more > 0);
             item.changes = Some(changes.items);
+        }
+        return item;
+    }
+    if event.kind == EventKind::Poses as i64 {
+        item.bytes = Some(event.payload.len() as u64);
+        if let Ok(header) = Header::read(&mut Reader::new(&event.payload)) {
+            let time = |ms: u64| rfc3339(i64::try_from(ms).unwrap_or(i64::MAX));
+            item.first_at = Some(time(header.first_at));
+            item.last_at = Some(time(header.first_at.saturating_add(header.span_ms)));
+            item.samples = Some(header.samples);
         }
         return item;
     }

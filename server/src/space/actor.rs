@@ -21,6 +21,7 @@ use super::poses::Poses;
 use super::poses::clock::TickClock;
 use super::roster::Roster;
 use super::saver::Saver;
+use super::track::Track;
 use super::{ConnId, Control, Delivery, Read, Reply, SpaceHandle, Stats, Trouble};
 use crate::config::CompactionConfig;
 use crate::limits;
@@ -62,6 +63,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Whether the journal says what each edit changed.
     pub journal_changes: bool,
+    /// How often a second where people are is written down; 0 = never.
+    pub pose_track_hz: u32,
     /// When to compact on our own.
     pub compaction: CompactionConfig,
     /// How long a space without sockets stays in memory.
@@ -104,6 +107,10 @@ pub struct Actor {
     people: People,
     /// Where members are, and what each is told of it.
     poses: Poses,
+    /// Where they were, for replays.
+    track: Track,
+    /// Chunks of it that are being compressed.
+    packing: usize,
     /// What the ticks of poses are counted by.
     clock: TickClock,
     /// What is applied and not yet durable.
@@ -180,7 +187,6 @@ impl Actor {
         let actor = Self {
             seq: row.seq,
             backlog: Backlog::new(context.metrics.clone()),
-            context,
             row,
             doc: None,
             stored: None,
@@ -190,7 +196,10 @@ impl Actor {
             roster: None,
             people: People::default(),
             poses: Poses::default(),
+            track: Track::new(context.pose_track_hz, now),
+            packing: 0,
             clock: TickClock::new(now),
+            context,
             saver: Saver::default(),
             save_at: now,
             jobs: JoinSet::new(),

@@ -180,6 +180,12 @@ impl Poses {
         self.avatars[at].record.map(|record| record.head_mm())
     }
 
+    /// What was last sent of everybody who has a pose, in the order of handles.
+    pub fn records(&self) -> impl Iterator<Item = (u16, Record)> {
+        let with = |avatar: &Avatar| Some((avatar.handle, avatar.record?));
+        self.avatars.iter().filter_map(with)
+    }
+
     /// Changes what a connection sees.
     pub fn view(&mut self, conn: ConnId, view: &View) {
         let Some(at) = self.index(conn) else { return };

@@ -52,12 +52,15 @@ pub(super) enum Item {
     Note(NewEvent),
     /// Somebody came or went; told once committed.
     Fact(Fact),
+    /// A chunk of the pose track; told to nobody.
+    Poses(Bytes),
 }
 
 impl Item {
     fn bytes(&self) -> usize {
         match self {
             Self::Update(update) => update.bytes.len(),
+            Self::Poses(chunk) => chunk.len(),
             Self::Note(_) | Self::Fact(_) => 0,
         }
     }
@@ -99,6 +102,12 @@ impl Saver {
     /// Adds something for the journal, behind the update it is about.
     pub fn push_note(&mut self, event: NewEvent) {
         self.gathering.items.push(Item::Note(event));
+    }
+
+    /// Adds a chunk of the pose track.
+    pub fn push_poses(&mut self, chunk: Bytes) {
+        self.gathering.bytes += chunk.len();
+        self.gathering.items.push(Item::Poses(chunk));
     }
 
     /// Attaches `after` to the newest batch that is not durable yet; gives it back when there is none, to be done
@@ -152,6 +161,10 @@ impl Saver {
                 },
                 Item::Note(event) => event.clone(),
                 Item::Fact(fact) => fact.event(),
+                Item::Poses(chunk) => NewEvent {
+                    kind: EventKind::Poses,
+                    ..NewEvent::edit(chunk.clone())
+                },
             })
             .collect();
         self.saving = Some(batch);
@@ -164,10 +177,11 @@ impl Saver {
     }
 
     /// Forgets the updates that are not on their way yet: their authors still have them and nobody was told that they
-    /// are saved. What is known of members stays true.
+    /// are saved. What is known of members, and where they were, stays true.
     pub fn drop_updates(&mut self) {
         let mut left = std::mem::take(&mut self.gathering).items;
-        left.retain(|item| matches!(item, Item::Fact(_)));
+        left.retain(|item| matches!(item, Item::Fact(_) | Item::Poses(_)));
+        self.gathering.bytes = left.iter().map(Item::bytes).sum();
         self.gathering.items = left;
     }
 

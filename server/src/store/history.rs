@@ -19,6 +19,10 @@ impl Kinds {
         EventKind::Resumed,
         EventKind::Left,
     ]);
+    /// Where members were.
+    pub const POSES: Self = Self::of(&[EventKind::Poses]);
+    /// What happened, without where members were meanwhile.
+    pub const LISTED: Self = Self(!Self::POSES.0);
     /// Updates of the document.
     pub const EDITS: Self = Self::of(&[EventKind::Edit]);
 

@@ -154,10 +154,22 @@ async fn load_on(connection: &mut SqliteConnection, key: SpaceKey) -> Result<Loa
             row.snap_seq
         )));
     }
-    let sql = format!("select {EVENT_COLUMNS} where space_id = ? and seq > ? order by seq");
+    let poses = super::EventKind::Poses as i64;
+    // Where people were is most of the bytes and no part of the document: of it only the numbers are read.
+    let tracked =
+        sqlx::query("select seq from event where space_id = ? and seq > ? and kind = ? order by seq")
+            .bind(key.0)
+            .bind(row.snap_seq.0)
+            .bind(poses)
+            .fetch_all(&mut *connection)
+            .await?;
+    let tracked: Vec<i64> = tracked.iter().map(|row| row.get(0)).collect();
+    let mut tracked = tracked.into_iter().peekable();
+    let sql = format!("select {EVENT_COLUMNS} where space_id = ? and seq > ? and kind <> ? order by seq");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(key.0)
         .bind(row.snap_seq.0)
+        .bind(poses)
         .fetch_all(connection)
         .await?;
     let mut edits = Vec::with_capacity(rows.len());
@@ -165,12 +177,18 @@ async fn load_on(connection: &mut SqliteConnection, key: SpaceKey) -> Result<Loa
     for found in &rows {
         let event = event(found)?;
         expected += 1;
+        while tracked.next_if_eq(&expected).is_some() {
+            expected += 1;
+        }
         if event.seq.0 != expected {
             return Err(StoreError::Damaged(format!("event {expected} is missing")));
         }
         if event.kind == super::EventKind::Edit as i64 {
             edits.push(event);
         }
+    }
+    while tracked.next_if_eq(&(expected + 1)).is_some() {
+        expected += 1;
     }
     if expected != row.seq.0 {
         return Err(StoreError::Damaged(format!(

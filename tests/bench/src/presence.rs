@@ -23,6 +23,7 @@ mod stamps;
 mod stock;
 #[cfg(test)]
 mod tests;
+mod track;
 mod window;
 
 use crate::report::Row;
@@ -52,7 +53,7 @@ pub async fn run(run: &Run, case: &str) -> Result<Vec<Row>> {
         "p10" => return late::run(run, case, crowded).await,
         "p11" => return hostile::run(run, case, room(200, 40.0)).await,
         "p12" => return cursors::run(run, case, room(500, 70.0)).await,
-        "p13" => return journal::run(run, case, room(200, 40.0)).await,
+        "p13" => return journal::run(run, case, room(200, 40.0), crowded).await,
         _ => {
             let (avatars, side_m) = any.ok_or_else(|| bad_case(case))?;
             room(avatars, side_m)

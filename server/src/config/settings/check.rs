@@ -3,6 +3,7 @@
 use super::super::units::Span;
 use super::super::{BadConfig, Config, Rate, Secret};
 use super::Settings;
+use crate::limits::POSE_TRACK_HZ_MAX;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -45,6 +46,11 @@ impl Settings {
             time("compact-interval", t)
         })?;
         set(&mut config.journal_changes, self.journal_changes, Ok)?;
+        set(&mut config.pose_track_hz, self.pose_track_hz, |n| match n {
+            // The one limit of its kind that may be 0: without a track nothing grows.
+            0 => Ok(0),
+            n => limit("pose-track-hz", n, POSE_TRACK_HZ_MAX).map(|n| n as u32),
+        })?;
         set(&mut config.idle, self.idle, |t| time("idle", t))?;
         set(&mut config.grace, self.grace, |t| time("grace", t))?;
         set(&mut config.doc_bytes_max, self.doc_bytes_max, |n| {

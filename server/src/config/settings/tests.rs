@@ -36,7 +36,7 @@ fn every_key_of_the_file_reaches_the_config() {
     let text = format!(
         "listen = 'localhost:9'\ndata = '/tmp/x-{}'\nadmin_token = '{TOKEN}'\ncompact_updates = 1\n\
          compact_bytes = '2KiB'\ncompact_min_gap = '3ms'\ncompact_interval = 4\nidle = '5m'\n\
-         doc_bytes_max = '6MiB'\nconnections_max = 7\nmessages_per_second = 8\nbytes_per_second = '9kB'\n\
+         pose_track_hz = 20\ndoc_bytes_max = '6MiB'\nconnections_max = 7\nmessages_per_second = 8\nbytes_per_second = '9kB'\n\
          origin = ['https://a.example']\nlog = 'debug'\nlog_format = 'json'",
         std::process::id()
     );
@@ -51,6 +51,7 @@ fn every_key_of_the_file_reaches_the_config() {
     assert_eq!(config.compaction.min_gap, Duration::from_millis(3));
     assert_eq!(config.compaction.interval, Duration::from_secs(4));
     assert_eq!(config.idle, Duration::from_secs(300));
+    assert_eq!(config.pose_track_hz, 20);
     assert_eq!((config.doc_bytes_max, config.connections_max), (6 << 20, 7));
     assert_eq!(
         (config.message_rate.per_second, config.message_rate.burst),
@@ -234,4 +235,18 @@ fn settings_print_without_their_secret() {
     };
     let config = settings.check(None).expect("good");
     assert!(!format!("{settings:?} {config:?}").contains(TOKEN));
+}
+
+#[test]
+fn the_pose_track_may_be_off_and_is_no_denser_than_the_poses() {
+    let hz = |n| {
+        Settings {
+            pose_track_hz: Some(n),
+            ..Settings::default()
+        }
+        .check(None)
+        .map(|config| config.pose_track_hz)
+    };
+    assert_eq!((hz(0), hz(20)), (Ok(0), Ok(20)));
+    assert!(hz(21).is_err());
 }

@@ -5,8 +5,10 @@ use super::{Actor, Exit, Mail};
 use crate::space::doc::SpaceDoc;
 use crate::space::load::{self, Stored};
 use crate::space::saver::{After, Item, Update};
+use crate::space::track::{BadChunk, Chunk};
 use crate::space::{Reply, Trouble, compactor};
 use crate::store::{Appended, MemberRow, SpaceKey, SpaceRow, Store};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use thexr_schema::api::CompactResult;
@@ -21,6 +23,8 @@ pub(super) enum Done {
     Built(Result<Box<SpaceDoc>, Trouble>),
     /// A batch is in the database, or not.
     Saved(Result<Appended, crate::store::StoreError>),
+    /// A chunk of the pose track is compressed.
+    Packed(Result<Bytes, BadChunk>),
     /// A compaction ended after so much work.
     Compacted(Result<compactor::Compacted, Trouble>, Duration),
 }
@@ -51,6 +55,16 @@ impl Actor {
             self.jobs
                 .spawn(async move { Done::Saved(store.append(key, events).await) });
         }
+    }
+
+    /// Compresses a chunk of the pose track off the actor's thread; then it is saved like anything else.
+    pub(super) fn pack(&mut self, chunk: Option<Chunk>) {
+        let Some(chunk) = chunk else { return };
+        self.packing += 1;
+        self.jobs.spawn(async move {
+            let packed = tokio::task::spawn_blocking(move || chunk.pack()).await;
+            Done::Packed(packed.unwrap_or_else(|panic| Err(BadChunk::panicked(&panic))))
+        });
     }
 
     pub(super) fn job_done(&mut self, done: Done, now: Instant) -> Option<Exit> {
@@ -92,6 +106,16 @@ impl Actor {
                     .metrics
                     .db_error(if trouble == Trouble::Full { "full" } else { "other" });
                 Some(Exit::Storage(trouble))
+            }
+            Done::Packed(packed) => {
+                self.packing -= 1;
+                match packed {
+                    Ok(chunk) => self.saver.push_poses(chunk),
+                    Err(error) => {
+                        tracing::error!(space.id = %self.row.slug, %error, "a stretch of poses is lost");
+                    }
+                }
+                None
             }
             Done::Compacted(result, took) => {
                 self.compacted(result, took);
@@ -165,11 +189,11 @@ impl Actor {
             match item {
                 Item::Update(update) => updates.push((update.from, update.bytes)),
                 Item::Fact(fact) => facts.push((fact, Seq(seq))),
-                Item::Note(_) => {}
+                Item::Note(_) | Item::Poses(_) => {}
             }
         }
         self.row.log_rows += updates.len() as i64;
-        self.row.log_bytes += batch.bytes as i64;
+        self.row.log_bytes += updates.iter().map(|(_, bytes)| bytes.len() as i64).sum::<i64>();
         self.backlog.is(self.row.log_bytes);
         if let Some(since) = batch.since {
             self.context.metrics.acked(now.duration_since(since));

@@ -6,6 +6,7 @@ use crate::limits;
 use crate::space::people::{Enter, FromMember};
 use crate::space::poses::Person;
 use crate::space::roster::{Entered, Fact, Identity, Roster, What, Whereabouts};
+use crate::space::track::Taken;
 use crate::space::{ConnId, Durable, MemberInfo, Reply, Trouble};
 use crate::store::{Appended, MemberRow};
 use crate::wire;
@@ -205,12 +206,31 @@ impl Actor {
             poses.took(due, now, Instant::now(), done);
             ticked = Some(done);
         });
+        self.track(due);
         match (ticked, events) {
             (Some(ticked), _) => self.context.metrics.ticked(ticked.frames, ticked.skipped),
             // Who had it already knows its numbers.
             (None, Some(events)) => self.people.send_all(&events),
             (None, None) => {}
         }
+    }
+
+    /// Notes where everybody is, when it is time for that.
+    fn track(&mut self, due: Instant) {
+        if !self.track.is_due(due) {
+            return;
+        }
+        // While a commit hangs poses are not what may fill the memory.
+        let taken = if self.saver.has_room() && self.packing < limits::POSE_CHUNKS_PACKING_MAX {
+            self.track.sample(self.poses.records(), due, now_ms())
+        } else {
+            Taken::Skipped
+        };
+        if taken == Taken::Skipped {
+            self.context.metrics.limit("pose_track");
+        }
+        let chunk = self.track.close_if_due(due);
+        self.pack(chunk);
     }
 
     /// Runs a step of the pose feature at the current tick; a panic there costs a tick and nothing else.

@@ -41,6 +41,7 @@ impl Space {
         let stop = CancellationToken::new();
         let context = Context {
             journal_changes: true,
+            pose_track_hz: 1,
             store,
             metrics,
             compaction: CompactionConfig::default(),

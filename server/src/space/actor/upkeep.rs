@@ -10,9 +10,16 @@ impl Actor {
         self.look_after_cursors(now);
         self.expire_members(now);
         self.compact_if_due(now);
+        // Ticks end with the last member, and its track is to be stored all the same.
+        let chunk = self.track.close_if_due(now);
+        self.pack(chunk);
         // A member that is away is still owed its leave.
         let nobody = self.people.len() == 0 && self.roster.as_ref().is_some_and(|roster| roster.len() == 0);
-        let quiet = nobody && self.fanout.len() == 0 && self.saver.is_idle() && self.jobs.is_empty();
+        let quiet = nobody
+            && self.fanout.len() == 0
+            && self.saver.is_idle()
+            && self.track.is_empty()
+            && self.jobs.is_empty();
         if quiet && self.doc.is_some() && now.duration_since(self.idle_since) >= self.context.idle {
             return (self.retire)().then_some(Exit::Idle);
         }
@@ -39,12 +46,14 @@ impl Actor {
     /// After the end of the loop: what the saver holds is made durable, acknowledged and relayed.
     pub(super) async fn drain(&mut self) {
         let deadline = Instant::now() + limits::SHUTDOWN_SAVE;
+        let chunk = self.track.close();
+        self.pack(chunk);
         self.start_save(deadline);
-        while !self.saver.is_idle() {
+        while !self.saver.is_idle() || self.packing > 0 {
             let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.jobs.join_next()).await else {
                 return;
             };
-            if let Ok(done @ Done::Saved(_)) = done
+            if let Ok(done @ (Done::Saved(_) | Done::Packed(_))) = done
                 && self.job_done(done, Instant::now()).is_some()
             {
                 return;

@@ -1,10 +1,10 @@
-//! P13, as far as there is a journal: what the events of members cost on disk and in time. The track of poses is
-//! not built yet, so its size and its replay are not measured.
+//! P13: what the events of members cost on disk and in time, and what the pose track of a crowd does.
 
 use super::avatar::Group;
 use super::crowd::welcomed;
 use super::motion::Motion;
 use super::room::{self, Room, SPACE};
+use super::track;
 use crate::Run;
 use crate::report::Row;
 use crate::ws;
@@ -19,9 +19,10 @@ const EVENTS_PER_HOUR: f64 = 2.0 * 10.0 * 1_000.0;
 /// Time for the last events to be written.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// One row.
-pub async fn run(run: &Run, case: &str, room: Room) -> Result<Vec<Row>> {
+/// One row: the events of `room`, and the track of `crowd`.
+pub async fn run(run: &Run, case: &str, room: Room, crowd: Room) -> Result<Vec<Row>> {
     let motion = Rc::new(Motion::load());
+    let row = track::measure(run, Row::new("presence", case), crowd, &motion).await?;
     let program = room::server(room.avatars)?;
     let mut crowd = super::crowd::Crowd::new(program.addr, SPACE, motion.clone(), room.habits());
     // The first makes the space.
@@ -43,10 +44,11 @@ pub async fn run(run: &Run, case: &str, room: Room) -> Result<Vec<Row>> {
     let grown = folder_bytes(program.folder.path()) - bytes;
     crowd.shared.sound()?;
     Ok(vec![
-        Row::new("presence", case)
-            .text("pose_track", "not built")
-            .number("disk_bytes_per_event", grown / events)
-            .number("MB_per_hour_of_1000", grown / events * EVENTS_PER_HOUR / 1e6)
+        row.number("disk_bytes_per_event", grown / events)
+            .number(
+                "events_MB_per_hour_of_1000",
+                grown / events * EVENTS_PER_HOUR / 1e6,
+            )
             .number(
                 "server_cpu_us_per_event",
                 (program.cpu_seconds() - cpu) * 1e6 / events,

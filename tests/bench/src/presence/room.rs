@@ -74,8 +74,14 @@ impl Room {
 
 /// Settings of a server that so many sit at.
 pub fn server(avatars: usize) -> Result<Process> {
+    server_with(avatars, &[])
+}
+
+/// With other settings as well.
+pub fn server_with(avatars: usize, arguments: &[&str]) -> Result<Process> {
     let connections = (avatars * 2 + 1_000).to_string();
-    Process::server(&["--connections-max", &connections])
+    let arguments = [&["--connections-max", &connections], arguments].concat();
+    Process::server(&arguments)
 }
 
 /// Measures a room, and the floor below it.
