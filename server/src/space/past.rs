@@ -8,7 +8,7 @@ use crate::limits;
 use crate::store::{Kinds, SpaceRow, Store};
 use bytes::Bytes;
 use thexr_schema::ids::Seq;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 /// Each document that is built beside a space costs its whole memory again.
 static BUILDING: Semaphore = Semaphore::const_new(limits::PASTS_MAX);
@@ -24,13 +24,28 @@ pub struct Past {
 }
 
 impl Past {
-    /// Does something long with it, off the runtime's own threads.
+    /// Does something long with it, off the runtime's own threads. Nobody waits until it is taken apart, which takes as long
+    /// as half of building it.
     pub async fn work<T: Send + 'static>(
         self,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, Trouble> {
-        let done = tokio::task::spawn_blocking(move || work(&self)).await;
-        done.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))
+        let (send, done) = oneshot::channel();
+        let task = tokio::task::spawn_blocking(move || {
+            let _ = send.send(work(&self));
+            drop(self);
+        });
+        match done.await {
+            Ok(done) => Ok(done),
+            Err(_) => {
+                let panic = task
+                    .await
+                    .err()
+                    .map(|panic| panic.to_string())
+                    .unwrap_or_default();
+                Err(Trouble::Damaged(format!("the engine panicked: {panic}")))
+            }
+        }
     }
 }
 

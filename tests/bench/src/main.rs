@@ -7,9 +7,11 @@ mod coldload;
 mod compaction;
 mod fanout;
 mod histogram;
+mod journal;
 mod load;
 mod machine;
 mod memory;
+mod past;
 mod presence;
 mod process;
 mod relay;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Names, cases of a full run, cases of the smoke run, and what is measured.
-const BENCHES: [(&str, &[&str], &[&str], &str); 7] = [
+const BENCHES: [(&str, &[&str], &[&str], &str); 9] = [
     (
         "fanout",
         &["50x200", "50x1000", "ramp"],
@@ -50,6 +52,18 @@ const BENCHES: [(&str, &[&str], &[&str], &str); 7] = [
         &["1k", "10k", "100k", "overwrites"],
         &["200", "overwrites"],
         "size and duration for N entities or 100k overwrites of 100 keys, and what a live editor feels",
+    ),
+    (
+        "past",
+        &["1k", "10k"],
+        &["200"],
+        "the document of any of the last 100,000 updates of N entities, against a cold load, by distance from a snapshot",
+    ),
+    (
+        "journal",
+        &["overwrites", "entities", "strokes"],
+        &["overwrites", "strokes"],
+        "throughput and CPU with and without saying what each edit changed",
     ),
     (
         "memory",
@@ -188,6 +202,8 @@ async fn repetition(run: &Run, name: &str, case: &str) -> Result<Vec<Row>> {
         "apply" => apply::run(run, case).await,
         "coldload" => coldload::run(run, case).await,
         "compaction" => compaction::run(run, case).await,
+        "past" => past::run(run, case).await,
+        "journal" => journal::run(run, case).await,
         "memory" => memory::run(run, case).await,
         "storm" => storm::run(run, case).await,
         "presence" => presence::run(run, case).await,

@@ -42,9 +42,14 @@ pub struct Seeded {
 
 /// Fills [`SPACE`] and waits until all of it is durable.
 pub async fn seed(program: &Process, content: Content) -> Result<Seeded> {
+    seed_as(program, content, SEEDER).await
+}
+
+/// The same under another client id: what is there stays.
+pub async fn seed_as(program: &Process, content: Content, client: u32) -> Result<Seeded> {
     let mut socket = Socket::connect(program.addr, SPACE).await?;
     socket.sync(&[0]).await?;
-    let mut author = Author::new(SEEDER);
+    let mut author = Author::new(client);
     let (mut bytes, mut updates) = (0, 0);
     let mut out = Vec::new();
     let mut keys = Vec::new();
@@ -83,6 +88,27 @@ pub async fn seed(program: &Process, content: Content) -> Result<Seeded> {
         updates,
         socket,
     })
+}
+
+/// A GET of the server's HTTP interface; the body of a 200.
+pub async fn get(program: &Process, path: &str, accept: &str) -> Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(program.addr).await?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n",
+        program.addr
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    tokio::time::timeout(ws::ANSWER_WAIT, stream.read_to_end(&mut answer))
+        .await
+        .context("an HTTP answer: none came")??;
+    let head = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .context("an HTTP answer")?;
+    let status = String::from_utf8_lossy(answer.get(..15).unwrap_or_default()).into_owned();
+    ensure!(status.starts_with("HTTP/1.1 200"), "{path}: {status}");
+    Ok(answer.split_off(head + 4))
 }
 
 /// What a compaction reports (`CompactResult` of the schema, as JSON).
