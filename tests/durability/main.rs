@@ -7,6 +7,7 @@ mod compaction;
 mod crash;
 mod disk;
 mod full;
+mod journal;
 mod log;
 mod pen;
 mod power;
