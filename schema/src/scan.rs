@@ -6,9 +6,12 @@ mod any;
 mod awareness;
 mod graph;
 mod hash;
+mod splice;
 mod walk;
 
 pub use awareness::{AwarenessEntry, parse_state, scan_awareness, split_awareness};
+
+pub use splice::splice;
 
 pub use crate::fault::{Fault, FaultCode};
 

@@ -73,6 +73,8 @@ pub(super) struct Struct<'a> {
     pub(super) right_origin: Option<Id>,
     /// Where it starts in the input.
     pub(super) at: usize,
+    /// And where it ends.
+    pub(super) end: usize,
     /// The encoded values of kind `Any`, without their count.
     pub(super) values: &'a [u8],
 }
@@ -102,7 +104,8 @@ pub(super) fn structs<'a>(
         let mut next = first;
         for _ in 0..count {
             let at = reader.pos();
-            let item = read_struct(reader, Id { client, clock: next })?;
+            let mut item = read_struct(reader, Id { client, clock: next })?;
+            item.end = reader.pos();
             next = end_of(next, item.len, at)?;
             report(&item)?;
         }
@@ -187,6 +190,7 @@ fn read_struct<'a>(reader: &mut Reader<'a>, own: Id) -> Result<Struct<'a>, Fault
         origin: None,
         right_origin: None,
         at,
+        end: at,
         values: &[],
     };
     if kind == Kind::Collected {

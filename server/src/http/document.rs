@@ -94,13 +94,15 @@ async fn past(
     let response = if etag::matches(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let past = past::document(app.spaces.store(), &row, seq).await?;
         match form {
             Form::Update => {
-                let update = past.work(|past| past.doc.encode(Encoding::V1)).await?;
+                let update = past::update(app.spaces.store(), &row, seq).await?;
                 ([(header::CONTENT_TYPE, UPDATE)], update).into_response()
             }
-            Form::Json => axum::Json(past.work(|past| past.doc.to_json()).await?).into_response(),
+            Form::Json => {
+                let past = past::document(app.spaces.store(), &row, seq).await?;
+                axum::Json(past.work(|past| past.doc.to_json()).await?).into_response()
+            }
         }
     };
     let seq = [(HeaderName::from_static("thexr-seq"), seq.to_string())];

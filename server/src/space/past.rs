@@ -2,12 +2,13 @@
 //! running space and without it.
 
 use super::Trouble;
-use super::doc::SpaceDoc;
+use super::doc::{Encoding, SpaceDoc};
 use super::load;
 use crate::limits;
-use crate::store::{Kinds, SpaceRow, Store};
+use crate::store::{Kinds, Snapshot, SpaceRow, Store};
 use bytes::Bytes;
 use thexr_schema::ids::Seq;
+use thexr_schema::scan;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 /// Each document that is built beside a space costs its whole memory again.
@@ -61,9 +62,38 @@ pub fn moment(row: &SpaceRow, seq: i64) -> Result<Seq, Trouble> {
     }
 }
 
+/// What a document is made of.
+struct Parts {
+    snapshot: Option<Snapshot>,
+    edits: Vec<Bytes>,
+}
+
 /// Builds the document after event `seq`, which must be one that [`moment`] lets pass.
 pub async fn document(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Past, Trouble> {
     let turn = BUILDING.acquire().await.map_err(|_| Trouble::Busy)?;
+    let parts = parts(store, row, seq).await?;
+    let built = tokio::task::spawn_blocking(move || parts.document()).await;
+    let doc = built.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))??;
+    Ok(Past {
+        doc,
+        seq,
+        _turn: turn,
+    })
+}
+
+/// The same as one Yjs update. Most often it is joined from the stored bytes and no document is built.
+pub async fn update(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Vec<u8>, Trouble> {
+    let _turn = BUILDING.acquire().await.map_err(|_| Trouble::Busy)?;
+    let parts = parts(store, row, seq).await?;
+    let made = tokio::task::spawn_blocking(move || match parts.joined()? {
+        Some(update) => Ok(update),
+        None => Ok(parts.document()?.encode(Encoding::V1)),
+    });
+    made.await
+        .map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
+}
+
+async fn parts(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Parts, Trouble> {
     let snapshot = store.snapshot_before(row.key, seq).await?;
     let from = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
     if from < row.base_seq {
@@ -73,19 +103,33 @@ pub async fn document(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Past, T
         )));
     }
     let edits = edits(store, row, from, seq).await?;
-    let build = move || {
-        let snapshot = snapshot.as_ref().map(load::unpack).transpose()?;
+    Ok(Parts { snapshot, edits })
+}
+
+impl Parts {
+    fn unpacked(&self) -> Result<Option<(Encoding, Bytes)>, Trouble> {
+        Ok(self.snapshot.as_ref().map(load::unpack).transpose()?)
+    }
+
+    fn document(&self) -> Result<SpaceDoc, Trouble> {
+        let snapshot = self.unpacked()?;
         let snapshot = snapshot.as_ref().map(|(encoding, bytes)| (*encoding, &bytes[..]));
-        SpaceDoc::from_stored(0, snapshot, edits.iter().map(|edit| &edit[..]))
+        SpaceDoc::from_stored(0, snapshot, self.edits.iter().map(|edit| &edit[..]))
             .map_err(|refused| Trouble::Damaged(refused.to_string()))
-    };
-    let built = tokio::task::spawn_blocking(build).await;
-    let doc = built.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))??;
-    Ok(Past {
-        doc,
-        seq,
-        _turn: turn,
-    })
+    }
+
+    /// None when it takes an engine: the snapshot is in the other encoding, or an edit repeats what was there.
+    fn joined(&self) -> Result<Option<Vec<u8>>, Trouble> {
+        let snapshot = self.unpacked()?;
+        Ok(match &snapshot {
+            Some((Encoding::V2, _)) => None,
+            Some((Encoding::V1, bytes)) if self.edits.is_empty() => Some(bytes.to_vec()),
+            _ => {
+                let first = snapshot.iter().map(|(_, bytes)| &bytes[..]);
+                scan::splice(first.chain(self.edits.iter().map(|edit| &edit[..])))
+            }
+        })
+    }
 }
 
 async fn edits(store: &Store, row: &SpaceRow, after: Seq, until: Seq) -> Result<Vec<Bytes>, Trouble> {
