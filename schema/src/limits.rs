@@ -21,6 +21,10 @@ pub const CLIENTS_PER_UPDATE_MAX: u64 = 65_536;
 /// judges, so 100 MB. Symptom: fault `too_many`.
 pub const STRUCTS_PER_UPDATE_MAX: u32 = 1_000_000;
 
+/// Most structs in a stored document that is read from a file. Every overwrite leaves one, so a document that nobody could
+/// send as one update is still a document. Symptom: the file is refused.
+pub const STRUCTS_PER_DOCUMENT_MAX: u32 = 32_000_000;
+
 /// Highest clock: yrs computes with `i32` differences. Symptom: fault `clock_overflow`.
 pub const CLOCK_MAX: u32 = i32::MAX as u32;
 

@@ -16,7 +16,7 @@ pub use splice::splice;
 pub use crate::fault::{Fault, FaultCode};
 
 use crate::lib0::Reader;
-use crate::limits::{CLIENTS_PER_UPDATE_MAX, CLOCK_MAX};
+use crate::limits::{CLIENTS_PER_UPDATE_MAX, CLOCK_MAX, STRUCTS_PER_DOCUMENT_MAX, STRUCTS_PER_UPDATE_MAX};
 
 /// The clocks an update carries for one client: half open, without holes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,12 +111,21 @@ pub fn scan_update(bytes: &[u8]) -> Result<UpdateScan, Fault> {
 /// has is not judged again, and what points there is reported in [`UpdateScan::outside`], because the update may
 /// tell another story about it than the receiver knows.
 pub fn scan_update_for(bytes: &[u8], known: &dyn Fn(u64) -> u32) -> Result<UpdateScan, Fault> {
+    scan(bytes, STRUCTS_PER_UPDATE_MAX, known)
+}
+
+/// The same for what was once stored and comes back in a file: a whole document may hold more structs than an update.
+pub fn scan_stored(bytes: &[u8]) -> Result<UpdateScan, Fault> {
+    scan(bytes, STRUCTS_PER_DOCUMENT_MAX, &|_| 0)
+}
+
+fn scan(bytes: &[u8], structs_max: u32, known: &dyn Fn(u64) -> u32) -> Result<UpdateScan, Fault> {
     let mut graph = graph::Graph::new(bytes.len());
     let mut reader = Reader::new(bytes);
     let mut clients = Vec::new();
     let mut boards: Vec<&str> = Vec::new();
     let mut collected = false;
-    walk::structs(&mut reader, &mut clients, &mut |item| {
+    walk::structs(&mut reader, structs_max, &mut clients, &mut |item| {
         let board = item.root.and_then(|root| root.strip_prefix(walk::STROKES));
         boards.extend(board.filter(|board| boards.last() != Some(board)));
         collected |= item.kind == walk::Kind::Collected;
@@ -165,7 +174,7 @@ fn join(ranges: &mut Vec<ClientRange>) {
 pub fn visit_structs(bytes: &[u8], mut visit: impl FnMut(StructRecord)) -> Result<(), Fault> {
     let mut reader = Reader::new(bytes);
     let mut clients = Vec::new();
-    walk::structs(&mut reader, &mut clients, &mut |item| {
+    walk::structs(&mut reader, STRUCTS_PER_DOCUMENT_MAX, &mut clients, &mut |item| {
         hash::units(item, &mut visit)
     })
 }
@@ -177,7 +186,12 @@ pub fn visit_structs(bytes: &[u8], mut visit: impl FnMut(StructRecord)) -> Resul
 /// delete range, is a contradiction (yrs shows another document before and after a reload then).
 pub fn visit_deletes(bytes: &[u8], mut visit: impl FnMut(ClientRange)) -> Result<(), Fault> {
     let mut reader = Reader::new(bytes);
-    walk::structs(&mut reader, &mut Vec::new(), &mut |_| Ok(()))?;
+    walk::structs(
+        &mut reader,
+        STRUCTS_PER_DOCUMENT_MAX,
+        &mut Vec::new(),
+        &mut |_| Ok(()),
+    )?;
     walk::deletes(&mut reader, &mut Vec::new(), &mut visit)
 }
 
@@ -202,38 +216,48 @@ pub fn visit_straddlers<'a>(
     mut visit: impl FnMut((u64, u32), Claim<'a>),
 ) -> Result<(), Fault> {
     let mut reader = Reader::new(bytes);
-    walk::structs(&mut reader, &mut Vec::new(), &mut |item| {
-        let next = known(item.id.client);
-        let straddles = item.id.clock < next && next < item.id.clock.saturating_add(item.len);
-        if straddles && item.kind != walk::Kind::Collected {
-            let claim = match (item.place, item.root) {
-                (walk::Place::Component(parent), _) => Some(Claim::In(parent.client, parent.clock)),
-                (_, Some(root)) => Some(Claim::Root(root)),
-                _ => item
-                    .origin
-                    .or(item.right_origin)
-                    .map(|id| Claim::Like(id.client, id.clock)),
-            };
-            if let Some(claim) = claim {
-                visit((item.id.client, next.saturating_sub(1)), claim);
+    walk::structs(
+        &mut reader,
+        STRUCTS_PER_DOCUMENT_MAX,
+        &mut Vec::new(),
+        &mut |item| {
+            let next = known(item.id.client);
+            let straddles = item.id.clock < next && next < item.id.clock.saturating_add(item.len);
+            if straddles && item.kind != walk::Kind::Collected {
+                let claim = match (item.place, item.root) {
+                    (walk::Place::Component(parent), _) => Some(Claim::In(parent.client, parent.clock)),
+                    (_, Some(root)) => Some(Claim::Root(root)),
+                    _ => item
+                        .origin
+                        .or(item.right_origin)
+                        .map(|id| Claim::Like(id.client, id.clock)),
+                };
+                if let Some(claim) = claim {
+                    visit((item.id.client, next.saturating_sub(1)), claim);
+                }
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        },
+    )
 }
 
 /// True when both clocks of this client are in one row: what follows each other in clocks and in the list alike.
 pub fn are_in_a_row(bytes: &[u8], client: u64, first: u32, last: u32) -> bool {
     let (mut row, mut found) = (0, false);
-    let _ = walk::structs(&mut Reader::new(bytes), &mut Vec::new(), &mut |item| {
-        let goes_on = item.origin.is_some_and(|origin| origin.next() == item.id);
-        if !goes_on {
-            row = item.id.clock;
-        }
-        let carried = item.id.clock..item.id.clock.saturating_add(item.len);
-        found |= item.id.client == client && carried.contains(&last) && row <= first;
-        Ok(())
-    });
+    let _ = walk::structs(
+        &mut Reader::new(bytes),
+        STRUCTS_PER_DOCUMENT_MAX,
+        &mut Vec::new(),
+        &mut |item| {
+            let goes_on = item.origin.is_some_and(|origin| origin.next() == item.id);
+            if !goes_on {
+                row = item.id.clock;
+            }
+            let carried = item.id.clock..item.id.clock.saturating_add(item.len);
+            found |= item.id.client == client && carried.contains(&last) && row <= first;
+            Ok(())
+        },
+    );
     found
 }
 

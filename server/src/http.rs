@@ -5,6 +5,7 @@ mod activity;
 mod admin;
 mod attendance;
 mod auth;
+mod bundle;
 mod document;
 mod entity;
 mod etag;
@@ -104,6 +105,7 @@ fn routes() -> Vec<Route> {
         route(get(), "/api/v1/admin/spaces", admin::list),
         route(get(), "/api/v1/admin/spaces/{space}", admin::show),
         route(post(), "/api/v1/admin/spaces/{space}/compact", admin::compact),
+        route(get(), "/api/v1/admin/spaces/{space}/bundle", bundle::show),
         route(
             delete(),
             "/api/v1/admin/spaces/{space}/members/{member}",
@@ -124,6 +126,7 @@ pub fn router(app: App) -> Router {
         // Each layer below is outside of those above it.
         .layer(Extension(health::Probe::default()))
         .layer(Extension(follow::Followers::default()))
+        .layer(Extension(bundle::Bundles::default()))
         .layer(DefaultBodyLimit::disable()) // `input` counts: it knows which limit, and says so.
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

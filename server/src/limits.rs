@@ -26,6 +26,10 @@ pub const SEGMENT_ROWS_MAX: i64 = 2_000;
 /// See [`SEGMENT_ROWS_MAX`].
 pub const SEGMENT_BYTES_MAX: usize = 1 << 20;
 
+/// One record of a bundle, and what it is before compression: a document of the largest setting. Symptom: the file is
+/// refused.
+pub const BUNDLE_RECORD_BYTES_MAX: usize = 2 << 30;
+
 /// Updates one space may have applied but not saved: beyond it the space stops reading from its sockets.
 pub const UNSAVED_BYTES_MAX: usize = 4 << 20;
 /// Acknowledgements and answers that may wait for a commit, all of one space: beyond it the space stops reading too.
@@ -279,6 +283,10 @@ pub const FOLLOW_PAGE_EVENTS: usize = 64;
 pub const FOLLOW_HEARTBEAT: Duration = Duration::from_secs(15);
 /// Followers of journals in the process; one more is 503 `busy`.
 pub const FOLLOWERS_MAX: usize = 1_000;
+/// Bundles on their way in the process: each holds one of the readers. One more is 503 `busy`.
+pub const BUNDLES_MAX: usize = 1;
+/// A bundle of which nothing is taken for this long breaks off: while it is read, the write-ahead log only grows.
+pub const BUNDLE_STALL: Duration = Duration::from_secs(30);
 /// Lines of one attendance list.
 pub const ATTENDANCE_ROWS_MAX: usize = 100_000;
 /// Buckets of one answer about how much happened when: more than a window has pixels for bars. More is 400 `bad_query`.

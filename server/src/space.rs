@@ -3,6 +3,8 @@
 
 pub mod actor;
 mod awareness;
+pub mod bundle;
+pub mod census;
 pub mod compactor;
 pub mod doc;
 mod fanout;

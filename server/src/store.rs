@@ -5,6 +5,7 @@
 
 mod activity;
 mod admin;
+mod bundle;
 mod heads;
 mod history;
 mod member;
@@ -16,6 +17,7 @@ mod writer;
 
 pub use activity::{Block, Counted, Tally};
 pub use admin::{Usage, check};
+pub use bundle::{Incoming, NewHead, NewSpace, Outgoing, Packed, Piece, Retention, SnapshotRow};
 pub use history::{Kinds, Stretch};
 pub use member::{MemberRow, RosterChange};
 pub use open::OpenError;

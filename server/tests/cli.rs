@@ -1,5 +1,7 @@
 //! The program as its operator meets it: exit codes, one line per mistake, settings by layer, the offline commands.
 
+#[path = "cli/bundle.rs"]
+mod bundle;
 #[path = "cli/fsck.rs"]
 mod fsck;
 #[path = "cli/serve.rs"]

@@ -26,17 +26,22 @@ pub fn splice<'a>(updates: impl Iterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
         let mut sections: Vec<(usize, usize, u64)> = Vec::new();
         let mut client = None;
         let mut clients = Vec::new();
-        walk::structs(&mut reader, &mut clients, &mut |item| {
-            if client != Some(item.id.client) {
-                client = Some(item.id.client);
-                sections.push((item.at, item.at, 0));
-            }
-            if let Some(section) = sections.last_mut() {
-                section.1 = item.end;
-                section.2 += 1;
-            }
-            Ok(())
-        })
+        walk::structs(
+            &mut reader,
+            crate::limits::STRUCTS_PER_DOCUMENT_MAX,
+            &mut clients,
+            &mut |item| {
+                if client != Some(item.id.client) {
+                    client = Some(item.id.client);
+                    sections.push((item.at, item.at, 0));
+                }
+                if let Some(section) = sections.last_mut() {
+                    section.1 = item.end;
+                    section.2 += 1;
+                }
+                Ok(())
+            },
+        )
         .ok()?;
         walk::deletes(&mut reader, &mut Vec::new(), &mut |range| deletes.push(range)).ok()?;
         reader.end().ok()?;

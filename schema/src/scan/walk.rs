@@ -6,7 +6,7 @@ use super::{ClientRange, clock, distinct};
 use crate::fault::{Fault, FaultCode};
 use crate::ids::{EntityId, component_name_ok};
 use crate::lib0::Reader;
-use crate::limits::{CLIENTS_PER_UPDATE_MAX, CLOCK_MAX, STRUCTS_PER_UPDATE_MAX};
+use crate::limits::{CLIENTS_PER_UPDATE_MAX, CLOCK_MAX};
 
 /// The first five bits of a struct's first byte.
 const KIND_BITS: u8 = 0x1f;
@@ -79,9 +79,10 @@ pub(super) struct Struct<'a> {
     pub(super) values: &'a [u8],
 }
 
-/// Reads all client sections, reporting each struct in order and each section's clocks.
+/// Reads all client sections of at most `max` structs, reporting each struct in order and each section's clocks.
 pub(super) fn structs<'a>(
     reader: &mut Reader<'a>,
+    max: u32,
     clients: &mut Vec<ClientRange>,
     report: &mut impl FnMut(&Struct<'a>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
@@ -91,9 +92,9 @@ pub(super) fn structs<'a>(
     let mut total: u32 = 0;
     for _ in 0..sections {
         let start = reader.pos();
-        let count = reader.count(2, u64::from(STRUCTS_PER_UPDATE_MAX))?;
+        let count = reader.count(2, u64::from(max))?;
         total = total.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        if total > STRUCTS_PER_UPDATE_MAX {
+        if total > max {
             return Err(Fault::new(FaultCode::TooMany, start));
         }
         if count == 0 {

@@ -13,7 +13,8 @@ use std::time::Instant;
 const HELP: &str = "\
 Checks the database file, then of every space: events numbered 1 to the newest without a gap, checksums, times in
 order, every edit past the scanner, every snapshot equal to the edits it replaced (clocks and content), the counts of
-the head row, and that the space opens. Nothing is changed. Each finding is one line: space, seq, what.
+the head row, the table of members equal to their joins and leaves, and that the space opens. Of a pruned space: from
+the snapshot that its history begins with. Nothing is changed. Each finding is one line: space, seq, what.
 
 Ends with 0 when all is good, with 65 when something is damaged. What to do then: keep a copy of the folder; a space
 with a damaged event behind its newest snapshot still opens; else take that space from a backup (thexr import).

@@ -8,7 +8,7 @@ use crate::metrics::Metrics;
 use crate::space::Trouble;
 use crate::store::{OpenError, SpaceRow, Store, StoreError};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thexr_schema::ids::SpaceId;
@@ -28,33 +28,46 @@ pub(super) struct Place {
 impl Place {
     /// Opens what is there; `instead` says what to do while a server runs.
     pub(super) async fn open(&self, instead: &str) -> Result<Store, Failure> {
-        super::logs::tools()?;
-        let folder = match (&self.data, &self.config) {
-            (Some(data), _) => Some(data.clone()),
-            (None, Some(file)) => Settings::read(file)?.data,
-            (None, None) => None,
-        };
-        let folder = folder.unwrap_or_else(|| Config::default().data);
+        let folder = self.folder()?;
         let db = folder.join("thexr.db");
         if !db.exists() {
             let line = format!("there is no {}; say where the data is with --data", db.display());
             return Err(Failure::new(exit::NO_INPUT, line));
         }
-        // The process ends with the command: nobody waits for the writer task, `Store::close` is enough.
-        let opened = Store::open(&folder, Arc::new(Metrics::default()), &TaskTracker::new()).await;
-        opened.map_err(|error| match error {
-            OpenError::Locked(folder) => Failure::new(
-                exit::TRY_LATER,
-                format!(
-                    "{} is in use by a running thexr: {instead}, or stop the server first",
-                    folder.display()
-                ),
-            ),
-            // To these commands the file is data.
-            damaged if damaged.is_damage() => Failure::new(exit::DATA, one_line(&damaged.to_string())),
-            other => other.into(),
-        })
+        open(&folder, instead).await
     }
+
+    /// Opens what is there, or begins a new folder: for what is enough to begin with.
+    pub(super) async fn open_or_make(&self, instead: &str) -> Result<Store, Failure> {
+        open(&self.folder()?, instead).await
+    }
+
+    fn folder(&self) -> Result<PathBuf, Failure> {
+        let folder = match (&self.data, &self.config) {
+            (Some(data), _) => Some(data.clone()),
+            (None, Some(file)) => Settings::read(file)?.data,
+            (None, None) => None,
+        };
+        Ok(folder.unwrap_or_else(|| Config::default().data))
+    }
+}
+
+async fn open(folder: &Path, instead: &str) -> Result<Store, Failure> {
+    super::logs::tools()?;
+    // The process ends with the command: nobody waits for the writer task, `Store::close` is enough.
+    let opened = Store::open(folder, Arc::new(Metrics::default()), &TaskTracker::new()).await;
+    opened.map_err(|error| match error {
+        OpenError::Locked(folder) => Failure::new(
+            exit::TRY_LATER,
+            format!(
+                "{} is in use by a running thexr: {instead}, or stop the server first",
+                folder.display()
+            ),
+        ),
+        // To these commands the file is data.
+        damaged if damaged.is_damage() => Failure::new(exit::DATA, one_line(&damaged.to_string())),
+        other => other.into(),
+    })
 }
 
 /// A space's name from the command line.

@@ -1,5 +1,7 @@
 //! `thexr export` and `thexr import`: a space as one file, and such a file into a space.
 
+mod bundle;
+
 use super::tool::{self, Place};
 use super::{Failure, exit};
 use crate::space::doc::{CheckedUpdate, Encoding, Keep, Refused, SpaceDoc};
@@ -15,8 +17,12 @@ yjs: one Yjs update (v1), which Y.applyUpdate and thexr import read. json: the e
 A running server gives the same: GET /api/v1/spaces/{id}/document with Accept: application/octet-stream or
 application/json.
 
+--bundle writes everything that is kept of the space: its document, its past, its journal, its settings. A running
+server gives the same: GET /api/v1/admin/spaces/{id}/bundle, with the admin token.
+
 Examples:
   thexr export lobby -o lobby.yjs
+  thexr export lobby --bundle -o lobby.thexr
   thexr export lobby --format json | jq '.entities | keys'
 ";
 
@@ -25,7 +31,14 @@ The file is one Yjs update (v1), as thexr export writes it. It is checked like a
 the space and appended as one edit; importing it again changes nothing. An update that builds on edits the space does
 not have is refused. A running server takes the same by POST /api/v1/spaces/{id}/update.
 
+--bundle reads what thexr export --bundle writes and makes a space of it, with its past and its journal, under the name it
+had or another one. All of the file is checked first; a file that is damaged or cut off changes nothing. The space gets a
+new epoch: clients that know it from before keep what they have apart and begin anew. Whoever was there when the bundle
+was written has left.
+
 Examples:
+  thexr import --bundle lobby.thexr
+  thexr import --bundle lobby.thexr --as lobby-copy
   thexr import lobby lobby.yjs --create
   thexr export lobby --data old | thexr import lobby - --data new --create
 ";
@@ -39,6 +52,9 @@ pub(super) struct Export {
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Yjs)]
     format: Format,
+    /// Everything: the document, its past, the journal, the settings
+    #[arg(long, conflicts_with = "format")]
+    bundle: bool,
     /// Where to write; - is stdout
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: std::path::PathBuf,
@@ -62,12 +78,23 @@ enum Format {
 #[command(after_help = format!("{IMPORT_HELP}\n{}", super::EXIT_CODES))]
 pub(super) struct Import {
     /// The space
-    space: String,
+    #[arg(required_unless_present = "bundle")]
+    space: Option<String>,
     /// The Yjs update; - is stdin
-    file: std::path::PathBuf,
+    #[arg(required_unless_present = "bundle")]
+    file: Option<std::path::PathBuf>,
     /// Make the space when there is none
     #[arg(long)]
     create: bool,
+    /// Make a space of this bundle; - is stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["space", "file", "create"])]
+    bundle: Option<std::path::PathBuf>,
+    /// The name of that space [default: the one it had]
+    #[arg(long = "as", value_name = "SPACE")]
+    name: Option<String>,
+    /// Delete a space of that name first, with its past
+    #[arg(long)]
+    replace: bool,
     /// The summary as JSON
     #[arg(long)]
     json: bool,
@@ -75,13 +102,20 @@ pub(super) struct Import {
     place: Place,
 }
 
-/// Writes a space's document to a file.
+/// Writes a space to a file.
 pub(super) async fn export(args: Export) -> Result<(), Failure> {
     let id = tool::space_id(&args.space)?;
     let to_stdout = args.output == Path::new("-");
-    if to_stdout && args.format == Format::Yjs && std::io::stdout().is_terminal() {
-        let line = "an update is not for a terminal: give a file with -o, or --format json";
-        return Err(Failure::new(exit::USAGE, line));
+    if to_stdout && (args.bundle || args.format == Format::Yjs) && std::io::stdout().is_terminal() {
+        let what = if args.bundle {
+            "a bundle is not for a terminal: give a file with -o"
+        } else {
+            "an update is not for a terminal: give a file with -o, or --format json"
+        };
+        return Err(Failure::new(exit::USAGE, what));
+    }
+    if args.bundle {
+        return bundle::export(&args, &id).await;
     }
     let store = args.place.open("use GET /api/v1/spaces/{id}/document").await?;
     let row = tool::find(&store, &id).await?;
@@ -125,11 +159,16 @@ pub(super) async fn export(args: Export) -> Result<(), Failure> {
     }
 }
 
-/// Writes beside the file and renames, so that a full disk leaves the old file as it was.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// The file beside `path` that is written first.
+fn partial(path: &Path) -> std::path::PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
-    let partial = std::path::PathBuf::from(name);
+    name.into()
+}
+
+/// Writes beside the file and renames, so that a full disk leaves the old file as it was.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let partial = partial(path);
     let mut file = std::fs::File::create(&partial)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     let done = written.and_then(|()| std::fs::rename(&partial, path));
@@ -139,12 +178,20 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     done
 }
 
-/// Merges a Yjs update into a space.
+/// Merges a Yjs update into a space, or makes a space of a bundle.
 pub(super) async fn import(args: Import) -> Result<(), Failure> {
-    let id = tool::space_id(&args.space)?;
-    let shown = args.file.display();
-    let bytes = read(&args.file)
-        .map_err(|error| Failure::new(exit::NO_INPUT, format!("cannot read {shown}: {error}")))?;
+    if let Some(file) = &args.bundle {
+        return bundle::import(&args, file).await;
+    }
+    // clap asks for a file that something else forbids no more.
+    if args.replace || args.name.is_some() {
+        return Err(Failure::new(exit::USAGE, "--as and --replace are for --bundle"));
+    }
+    let (space, file) = args.space.zip(args.file).expect("clap asks for both");
+    let id = tool::space_id(&space)?;
+    let shown = file.display();
+    let bytes =
+        read(&file).map_err(|error| Failure::new(exit::NO_INPUT, format!("cannot read {shown}: {error}")))?;
     let size = bytes.len();
     let looks_like_json = bytes.first().is_some_and(|byte| b"{[".contains(byte));
     let update = CheckedUpdate::parse(Bytes::from(bytes)).map_err(|fault| {

@@ -1,6 +1,7 @@
 //! The routes with all their layers, on a real database, without a socket.
 
 mod api;
+mod bundle;
 mod edges;
 
 use super::problem::Code;

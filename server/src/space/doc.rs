@@ -42,6 +42,12 @@ impl CheckedUpdate {
         Ok(Self { bytes, scan })
     }
 
+    /// The same for an update or a document that was stored once and comes back in a file.
+    pub fn parse_stored(bytes: Bytes) -> Result<Self, Fault> {
+        let scan = scan::scan_stored(&bytes)?;
+        Ok(Self { bytes, scan })
+    }
+
     /// The received bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

@@ -26,6 +26,9 @@ pub struct Usage {
     pub snapshot_bytes: i64,
 }
 
+/// Every table with rows of a space: they go with it, and `thexr fsck` looks for those that stayed.
+pub(super) const TABLES: &[&str] = &["event", "segment", "snapshot", "member", "head"];
+
 impl Store {
     /// Makes a space. `Exists` when a living one has the name.
     pub async fn create(&self, slug: &SpaceId, name: &str) -> Result<SpaceRow> {
@@ -91,21 +94,7 @@ impl Store {
     /// it back by connecting.
     pub async fn delete(&self, key: SpaceKey) -> Result<()> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
-        let done = sqlx::query("update space set deleted_at = ? where id = ? and deleted_at is null")
-            .bind(now_ms())
-            .bind(key.0)
-            .execute(&mut *tx)
-            .await?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Gone);
-        }
-        for table in ["event", "segment", "snapshot", "member", "head"] {
-            let sql = format!("delete from {table} where space_id = ?");
-            sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(key.0)
-                .execute(&mut *tx)
-                .await?;
-        }
+        remove(&mut tx, key).await?;
         tx.commit().await?;
         self.heads.gone(key);
         Ok(())
@@ -153,7 +142,7 @@ impl Store {
 }
 
 /// The rows of a space in which nothing has happened.
-async fn insert(tx: &mut SqliteConnection, slug: &SpaceId, name: &str) -> Result<SpaceKey> {
+pub(super) async fn insert(tx: &mut SqliteConnection, slug: &SpaceId, name: &str) -> Result<SpaceKey> {
     let epoch = format!("{:032x}", rand::random::<u128>());
     let made = sqlx::query(
         "insert into space (slug, name, epoch, created_at) values (?, ?, ?, ?)
@@ -172,4 +161,55 @@ async fn insert(tx: &mut SqliteConnection, slug: &SpaceId, name: &str) -> Result
         .execute(tx)
         .await?;
     Ok(key)
+}
+
+/// Takes all that a living space holds; its row stays as a tombstone.
+pub(super) async fn remove(tx: &mut SqliteConnection, key: SpaceKey) -> Result<()> {
+    let done = sqlx::query("update space set deleted_at = ? where id = ? and deleted_at is null")
+        .bind(now_ms())
+        .bind(key.0)
+        .execute(&mut *tx)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(StoreError::Gone);
+    }
+    for table in TABLES {
+        let sql = format!("delete from {table} where space_id = ?");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(key.0)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use std::collections::BTreeSet;
+    use tokio_util::task::TaskTracker;
+
+    #[tokio::test]
+    async fn no_table_with_rows_of_a_space_is_forgotten() {
+        let folder = std::env::temp_dir().join(format!("thexr-tables-{:032x}", rand::random::<u128>()));
+        let opened = Store::open(
+            &folder,
+            std::sync::Arc::new(Metrics::default()),
+            &TaskTracker::new(),
+        )
+        .await;
+        let store = opened.expect("opens");
+        let found: Vec<String> = sqlx::query_scalar(
+            "select m.name from sqlite_master m join pragma_table_info(m.name) c
+             where m.type = 'table' and c.name = 'space_id'",
+        )
+        .fetch_all(&store.reader)
+        .await
+        .expect("reads");
+        store.close().await;
+        let _ = std::fs::remove_dir_all(&folder);
+        let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(found, TABLES.iter().copied().collect());
+    }
 }

@@ -4,7 +4,7 @@ use super::writer::values;
 use super::{NewEvent, Result, SpaceKey, Store};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Row, Sqlite};
+use sqlx::{Row, Sqlite, SqliteConnection};
 use std::collections::HashSet;
 
 /// A member as stored.
@@ -139,29 +139,8 @@ pub(super) fn statement(sql: &mut String, puts: usize, drops: usize) {
 impl Store {
     /// The members of a space, by handle.
     pub async fn members(&self, key: SpaceKey) -> Result<Vec<MemberRow>> {
-        let rows = sqlx::query(
-            "select member, handle, user, name, role, yjs, token, joined_at, away, heard_at, state
-             from member where space_id = ? order by handle",
-        )
-        .bind(key.0)
-        .fetch_all(&self.reader)
-        .await?;
-        Ok(rows
-            .iter()
-            .map(|row| MemberRow {
-                member: row.get(0),
-                handle: row.get(1),
-                user: row.get(2),
-                name: row.get(3),
-                role: row.get(4),
-                yjs: row.get::<i64, _>(5).cast_unsigned(),
-                token: row.get(6),
-                joined_at: row.get(7),
-                away: row.get(8),
-                heard_at: row.get(9),
-                state: row.get(10),
-            })
-            .collect())
+        let mut reader = self.reader.acquire().await?;
+        of(&mut reader, key).await
     }
 
     /// The living spaces that have members: after a start, each owes them a grace and then a leave.
@@ -175,4 +154,31 @@ impl Store {
             .await?;
         rows.iter().map(super::read::space_row).collect()
     }
+}
+
+/// The members of a space, by handle.
+pub(super) async fn of(connection: &mut SqliteConnection, key: SpaceKey) -> Result<Vec<MemberRow>> {
+    let rows = sqlx::query(
+        "select member, handle, user, name, role, yjs, token, joined_at, away, heard_at, state
+         from member where space_id = ? order by handle",
+    )
+    .bind(key.0)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .iter()
+        .map(|row| MemberRow {
+            member: row.get(0),
+            handle: row.get(1),
+            user: row.get(2),
+            name: row.get(3),
+            role: row.get(4),
+            yjs: row.get::<i64, _>(5).cast_unsigned(),
+            token: row.get(6),
+            joined_at: row.get(7),
+            away: row.get(8),
+            heard_at: row.get(9),
+            state: row.get(10),
+        })
+        .collect())
 }

@@ -1,6 +1,7 @@
 //! `thexr fsck` on data that was damaged on purpose. The sound space beside the damaged one stays sound.
 
-use super::support::{Folder, code, damage, fill, json_of, run, stdout};
+use super::support::{Folder, append, code, damage, fill, json_of, member, run, stdout};
+use thexr::store::EventKind;
 
 /// Two spaces; `lobby` has a compacted past (events 1 to 20 sealed, 21 the compaction), a second snapshot, and five
 /// edits after it (33 to 37).
@@ -202,4 +203,138 @@ fn a_file_that_is_no_database_is_damage() {
     .expect("writes");
     let output = run(&folder, &["fsck"]);
     assert_eq!(code(&output), 65);
+}
+
+#[test]
+fn rows_of_no_space_are_found_in_every_table() {
+    for (table, sql) in [
+        (
+            "member",
+            "insert into member values (77, 'm', 1, 'u', 'n', 1, 0, x'', 0, 0, 0, '{}')",
+        ),
+        (
+            "event",
+            "insert into event (space_id, seq, at, kind, payload, crc) values (77, 1, 0, 1, x'', 0)",
+        ),
+        (
+            "segment",
+            "insert into segment values (77, 1, 1, 0, 0, 0, x'', 0, 1, 0)",
+        ),
+        (
+            "snapshot",
+            "insert into snapshot values (77, 1, 0, 1, 0, x'', x'', 0)",
+        ),
+    ] {
+        let folder = folder();
+        damage(&folder, sql);
+        let output = run(&folder, &["fsck", "--json"]);
+        let report = json_of(&output);
+        assert_eq!(code(&output), 65);
+        let problem = &report["problems"][0];
+        assert_eq!(problem["code"], "stray_rows", "{report}");
+        assert!(
+            problem["message"]
+                .as_str()
+                .is_some_and(|text| text.contains(table)),
+            "{report}"
+        );
+    }
+}
+
+#[test]
+fn the_table_of_members_is_compared_with_the_events() {
+    let folder = folder();
+    let (ada, ben) = ("a".repeat(32), "b".repeat(32));
+    let events = [
+        (EventKind::Joined, &ada),
+        (EventKind::Joined, &ben),
+        (EventKind::Suspended, &ben),
+    ];
+    let events = events.map(|(kind, id)| member(kind, id));
+    append(&folder.data(), "lobby", events.to_vec());
+    assert_eq!(code(&run(&folder, &["fsck"])), 0);
+    for (sql, says) in [
+        (
+            "update member set away = 0",
+            "is here, but the events say it is away",
+        ),
+        (
+            "insert into member select space_id, 'm', 9, user, name, role, yjs, token, 0, away, 0, state from member limit 1",
+            "no event says that it is here",
+        ),
+        ("delete from member where away = 0", "no event says that it left"),
+    ] {
+        damage(&folder, sql);
+        for args in [&["fsck"][..], &["fsck", "--quick"]] {
+            let output = run(&folder, args);
+            assert_eq!(
+                (code(&output), stdout(&output).contains(says)),
+                (65, true),
+                "{}",
+                stdout(&output)
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_segment_says_of_itself_is_true() {
+    has(
+        &findings(&["update segment set kinds = 4 where first_seq = 1"]),
+        1,
+        "wrong_kinds",
+    );
+    has(
+        &findings(&["update segment set format = 9 where first_seq = 1"]),
+        1,
+        "damaged_segment",
+    );
+    has(
+        &findings(&["update segment set format = 1 where first_seq = 1"]),
+        1,
+        "damaged_segment",
+    );
+    let folder = folder();
+    damage(&folder, "update segment set kinds = -1 where first_seq = 1");
+    assert_eq!(code(&run(&folder, &["fsck"])), 0, "not known is not wrong");
+}
+
+#[test]
+fn a_pruned_history_begins_with_a_snapshot() {
+    // As pruning leaves it: the base first, the segments before it later.
+    let prune = "update head set base_seq = 20 where space_id = 1";
+    let pruned = || {
+        let folder = folder();
+        damage(&folder, prune);
+        folder
+    };
+    let folder = pruned();
+    for args in [&["fsck"][..], &["fsck", "--quick"]] {
+        let output = run(&folder, args);
+        let said = stdout(&output);
+        assert_eq!(code(&output), 0, "{said}");
+        assert!(said.contains("lobby: 17 events, 2 snapshots, ok"), "{said}");
+    }
+    damage(&folder, "delete from segment where first_seq = 1");
+    assert_eq!(code(&run(&folder, &["fsck"])), 0);
+    has(
+        &findings(&[prune, "delete from snapshot where seq = 20"]),
+        20,
+        "missing_snapshot",
+    );
+    has(
+        &findings(&["update head set base_seq = 21 where space_id = 1"]),
+        21,
+        "missing_snapshot",
+    );
+    has(
+        &findings(&[prune, "delete from segment where first_seq > 20"]),
+        21,
+        "missing_event",
+    );
+    has(
+        &findings(&["update head set base_seq = 35 where space_id = 1"]),
+        35,
+        "wrong_head",
+    );
 }

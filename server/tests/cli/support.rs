@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use thexr::metrics::Metrics;
-use thexr::space::doc::SpaceDoc;
 use thexr::space::doc::edit::{Edit, Edited};
-use thexr::store::{NewEvent, OpenError, Store};
+use thexr::space::doc::{CheckedUpdate, Keep, SpaceDoc};
+use thexr::store::{EventKind, MemberRow, NewEvent, OpenError, RosterChange, Store};
 use tokio_util::task::TaskTracker;
 
 /// A folder of its own per test, gone afterwards.
@@ -83,15 +83,20 @@ pub fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(future)
 }
 
 /// An update that sets a component of `entity`.
 fn put(doc: &mut SpaceDoc, entity: String) -> bytes::Bytes {
+    let text = format!("entity {entity}");
+    say(doc, entity, &text)
+}
+
+fn say(doc: &mut SpaceDoc, entity: String, text: &str) -> bytes::Bytes {
     let edit = Edit::Put {
-        value: json!({"value": format!("entity {entity}")}),
+        value: json!({"value": text}),
         component: "text".into(),
         entity,
     };
@@ -108,31 +113,83 @@ pub fn gap() -> Vec<u8> {
     put(&mut doc, "second".into()).to_vec()
 }
 
-/// Puts `edits` edits of entities into a space, made when it is missing.
-pub fn fill(data: &Path, space: &str, edits: std::ops::Range<u32>) {
+/// Opens the database of a folder that no program has open.
+pub async fn open(data: &Path) -> Store {
+    let tracker = TaskTracker::new();
+    loop {
+        match Store::open(data, Arc::new(Metrics::default()), &tracker).await {
+            // A process that another test is just starting holds a copy of our old lock until it runs.
+            Err(OpenError::Locked(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            opened => break opened.expect("opens"),
+        }
+    }
+}
+
+/// Appends these events to a space, made when it is missing.
+pub fn append(data: &Path, space: &str, events: Vec<NewEvent>) {
     block_on(async {
-        let tracker = TaskTracker::new();
-        let store = loop {
-            match Store::open(data, Arc::new(Metrics::default()), &tracker).await {
-                // A process that another test is just starting holds a copy of our old lock until it runs.
-                Err(OpenError::Locked(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
-                opened => break opened.expect("opens"),
-            }
-        };
+        let store = open(data).await;
         let id = space.parse().expect("a space id");
         let row = match store.space(&id).await.expect("reads") {
             Some(row) => row,
             None => store.create(&id, space).await.expect("creates"),
         };
-        // A writer of its own per call: clocks start at 0.
-        let mut doc = SpaceDoc::new(u64::from(edits.start) + 100);
-        for n in edits {
-            let payload = put(&mut doc, format!("e{n}"));
-            let event = NewEvent::edit(payload);
-            store.append(row.key, vec![event]).await.expect("appends");
+        for some in events.chunks(100) {
+            store.append(row.key, some.to_vec()).await.expect("appends");
         }
         store.close().await;
     });
+}
+
+/// Puts `edits` edits of entities into a space, made when it is missing.
+pub fn fill(data: &Path, space: &str, edits: std::ops::Range<u32>) {
+    // A writer of its own per call: clocks start at 0.
+    let mut doc = SpaceDoc::new(u64::from(edits.start) + 100);
+    let events = edits.map(|n| NewEvent::edit(put(&mut doc, format!("e{n}"))));
+    append(data, space, events.collect());
+}
+
+/// Two clients overwrite one component in turn, so often that the snapshot is kept in Yjs v2.
+pub fn overwrite(data: &Path, space: &str, times: u32) {
+    let mut docs = [SpaceDoc::new(7), SpaceDoc::new(8)];
+    let events = (0..times).map(|n| {
+        let update = say(&mut docs[0], "e".into(), &n.to_string());
+        let checked = CheckedUpdate::parse(update.clone()).expect("is an update");
+        docs[1].apply(&checked, Keep::Received).expect("fits");
+        docs.swap(0, 1);
+        NewEvent::edit(update)
+    });
+    append(data, space, events.collect());
+}
+
+/// Something that a member did, written with its row.
+pub fn member(kind: EventKind, member: &str) -> NewEvent {
+    let row = MemberRow {
+        member: member.into(),
+        handle: u16::from(member.as_bytes()[0]),
+        user: "ada".into(),
+        name: "Ada".into(),
+        role: 1,
+        yjs: 0,
+        token: vec![7; 32],
+        joined_at: 0,
+        away: kind == EventKind::Suspended,
+        heard_at: 1_700_000_000_000,
+        state: "{}".into(),
+    };
+    let roster = match kind {
+        EventKind::Left => RosterChange::Drop,
+        _ => RosterChange::Put(Box::new(row)),
+    };
+    NewEvent {
+        member: Some(member.into()),
+        roster: Some(roster),
+        ..NewEvent::note(
+            kind,
+            Some("ada".into()),
+            &json!({"handle": 1, "name": "Ada", "role": 1, "yjs": 0}),
+        )
+    }
 }
 
 /// Runs SQL on the database, as a fault would.
@@ -147,4 +204,18 @@ pub fn damage(folder: &Folder, sql: &'static str) {
         assert!(done.rows_affected() > 0, "{sql} hit nothing");
         connection.close().await.expect("closes");
     });
+}
+
+/// A number in the database.
+pub fn number(folder: &Folder, sql: &'static str) -> i64 {
+    use sqlx::{Connection, Row};
+    block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.data().join("thexr.db"));
+        let mut connection = sqlx::SqliteConnection::connect_with(&options)
+            .await
+            .expect("opens");
+        let row = sqlx::query(sql).fetch_one(&mut connection).await.expect("a row");
+        connection.close().await.expect("closes");
+        row.get(0)
+    })
 }

@@ -1,12 +1,15 @@
 //! One space, from its first event to its newest: the history is walked once, replayed into a document, and every
 //! snapshot is compared when the walk comes past it.
 
+mod end;
+
 use super::super::tool::Progress;
 use super::{Looked, Problem};
+use crate::space::census::Census;
 use crate::space::doc::{CheckedUpdate, Keep, SpaceDoc};
 use crate::space::load;
 use crate::store::check::{Head, SpaceCheck};
-use crate::store::{Event, EventKind, Snapshot, SpaceKey, Store, StoreError};
+use crate::store::{Event, EventKind, Snapshot, SpaceKey, Store, StoreError, segment};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thexr_schema::ids::SpaceId;
@@ -60,9 +63,14 @@ struct Walk {
     expected: i64,
     /// The newest time so far.
     at: i64,
+    /// The history begins after this event.
+    base_seq: i64,
     snap_seq: i64,
     log_rows: i64,
     log_bytes: i64,
+    census: Census,
+    /// Something could not be read, so who is there is not known.
+    holes: bool,
     /// The document so far; none after something that could not be replayed.
     replay: Option<SpaceDoc>,
     /// Snapshots the walk has not come past, oldest first.
@@ -71,6 +79,7 @@ struct Walk {
 
 impl Walk {
     fn new(space: &SpaceCheck, quick: bool) -> Self {
+        let base_seq = space.head.map_or(0, |head| head.base_seq);
         Self {
             name: space.slug.clone(),
             problems: Vec::new(),
@@ -78,12 +87,15 @@ impl Walk {
             quick,
             events: 0,
             compared: 0,
-            expected: 1,
+            expected: base_seq.saturating_add(1),
             at: 0,
+            base_seq,
             snap_seq: space.head.map_or(0, |head| head.snap_seq),
             log_rows: 0,
             log_bytes: 0,
-            replay: (!quick).then(|| SpaceDoc::new(0)),
+            census: Census::new(base_seq),
+            holes: false,
+            replay: (!quick && base_seq == 0).then(|| SpaceDoc::new(0)),
             ahead: VecDeque::new(),
         }
     }
@@ -115,12 +127,12 @@ impl Walk {
         progress: &mut Progress,
     ) -> Result<(), StoreError> {
         self.snapshots(store, key, head).await?;
-        let (mut segment, mut sealed) = (i64::MIN, 0);
-        while let Some(found) = store.check_segment(key, segment).await? {
+        let (mut segment, mut sealed) = (i64::MIN, self.base_seq);
+        while let Some(found) = store.check_segment(key, self.base_seq, segment).await? {
             progress.at(|| format!("{}: {} of {}", self.name, self.expected, head.seq));
             (segment, sealed) = (found.first, found.last);
             match found.events {
-                Ok(events) => {
+                Ok(mut events) => {
                     let ends = |event: Option<&Event>| event.map(|event| event.seq.0);
                     if ends(events.first()) != Some(found.first) || ends(events.last()) != Some(found.last) {
                         let what = format!(
@@ -129,23 +141,28 @@ impl Walk {
                         );
                         self.problem(found.first, "damaged_segment", what);
                     }
+                    if found.kinds != -1 && found.kinds != segment::kinds(&events) {
+                        let what = "the segment holds other kinds of events than its row says";
+                        self.problem(found.first, "wrong_kinds", what);
+                    }
+                    events.retain(|event| event.seq.0 > self.base_seq);
                     for event in events {
                         self.event(event.seq.0, Ok(event));
                     }
                 }
                 Err(what) => {
-                    self.come_to(found.first);
+                    self.come_to(found.first.max(self.base_seq + 1));
                     let what = format!(
                         "the segment of events {} to {} is damaged: {what}",
                         found.first, found.last
                     );
                     self.problem(found.first, "damaged_segment", what);
-                    self.replay = None;
+                    (self.replay, self.holes) = (None, true);
                     self.expected = self.expected.max(found.last.saturating_add(1));
                 }
             }
         }
-        let mut after = i64::MIN;
+        let mut after = self.base_seq;
         loop {
             let page = store.check_events(key, after, PAGE_ROWS).await?;
             let Some(last) = page.last() else { break };
@@ -157,6 +174,7 @@ impl Walk {
         }
         self.come_past(i64::MAX);
         self.head(head, sealed);
+        self.members(store, key).await?;
         if !self.quick {
             self.opens(store, key).await;
         }
@@ -165,14 +183,23 @@ impl Walk {
 
     async fn snapshots(&mut self, store: &Store, key: SpaceKey, head: Head) -> Result<(), StoreError> {
         let found = store.check_snapshots(key).await?;
-        if head.snap_seq > 0 && !found.iter().any(|snapshot| snapshot.seq == head.snap_seq) {
-            self.problem(
-                head.snap_seq,
-                "missing_snapshot",
-                "the snapshot that the head names is missing",
-            );
+        let missing = |seq: i64| seq > 0 && !found.iter().any(|snapshot| snapshot.seq == seq);
+        if missing(head.snap_seq) {
+            let what = "the snapshot that the head names is missing";
+            self.problem(head.snap_seq, "missing_snapshot", what);
         }
-        for row in found {
+        if missing(head.base_seq) && head.base_seq != head.snap_seq {
+            let what = "the snapshot that the history begins with is missing";
+            self.problem(head.base_seq, "missing_snapshot", what);
+        }
+        if head.base_seq > head.snap_seq {
+            let what = format!(
+                "the history begins after the newest snapshot, which is {}",
+                head.snap_seq
+            );
+            self.problem(head.base_seq, "wrong_head", what);
+        }
+        for row in found.into_iter().filter(|row| row.seq >= head.base_seq) {
             match row.snapshot {
                 Ok(snapshot) => self.ahead.push_back((row.seq, snapshot)),
                 Err(what) => self.problem(row.seq, "damaged_snapshot", what),
@@ -191,7 +218,7 @@ impl Walk {
                 format!("the events {first} to {last} are missing")
             };
             self.problem(first, "missing_event", what);
-            self.replay = None;
+            (self.replay, self.holes) = (None, true);
             self.expected = seq;
         }
         self.come_past(seq);
@@ -222,7 +249,7 @@ impl Walk {
             Ok(event) => event,
             Err(what) => {
                 self.problem(seq, "damaged_event", format!("the event is damaged: {what}"));
-                self.replay = None;
+                (self.replay, self.holes) = (None, true);
                 return;
             }
         };
@@ -231,6 +258,7 @@ impl Walk {
             self.problem(seq, "time_backwards", what);
         }
         self.at = self.at.max(event.at);
+        self.census.event(&event);
         if event.kind != EventKind::Edit as i64 {
             return;
         }
@@ -312,60 +340,6 @@ impl Walk {
                 );
             }
             Some(_) => {}
-        }
-    }
-
-    /// The head row against what was counted.
-    fn head(&mut self, head: Head, sealed: i64) {
-        let last = self.expected - 1;
-        let facts = [
-            ("its newest event", head.seq, last),
-            ("its time", head.at, self.at),
-            ("its last sealed event", head.sealed_seq, sealed),
-            (
-                "its count of edits since the snapshot",
-                head.log_rows,
-                self.log_rows,
-            ),
-            (
-                "its bytes of edits since the snapshot",
-                head.log_bytes,
-                self.log_bytes,
-            ),
-        ];
-        for (what, says, found) in facts {
-            if says != found {
-                self.problem(
-                    head.seq,
-                    "wrong_head",
-                    format!("the head says {what} is {says}, found {found}"),
-                );
-            }
-        }
-    }
-
-    /// Opens the space as the server does, and compares with the replay of its whole history.
-    async fn opens(&mut self, store: &Store, key: SpaceKey) {
-        let newest = self.expected - 1;
-        let opened = match load::read(store, key).await {
-            Ok((_, stored)) => load::build(0, &stored),
-            Err(error) => Err(error),
-        };
-        match (opened, &self.replay) {
-            (Err(error), _) => {
-                self.problem(
-                    newest,
-                    "does_not_open",
-                    format!("the space does not open: {error}"),
-                );
-            }
-            (Ok(doc), Some(replay))
-                if doc.clocks() != replay.clocks() || doc.content_hash() != replay.content_hash() =>
-            {
-                let what = "the space opens with other content than its history gives";
-                self.problem(newest, "wrong_content", what);
-            }
-            (Ok(_), _) => {}
         }
     }
 }

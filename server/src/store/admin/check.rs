@@ -34,6 +34,8 @@ pub struct Head {
     pub log_rows: i64,
     /// Their bytes.
     pub log_bytes: i64,
+    /// Events up to here are pruned.
+    pub base_seq: i64,
 }
 
 /// A segment's row and what is in it.
@@ -43,6 +45,8 @@ pub struct SegmentCheck {
     pub first: i64,
     /// Last event, as the row says.
     pub last: i64,
+    /// Which kinds are in it, as the row says; -1 = not known.
+    pub kinds: i64,
     /// The events, or what is wrong with the block.
     pub events: std::result::Result<Vec<Event>, String>,
 }
@@ -91,7 +95,7 @@ impl Store {
     /// The living spaces by name.
     pub async fn check_spaces(&self) -> Result<Vec<SpaceCheck>> {
         let rows = sqlx::query(
-            "select s.id, s.slug, h.seq, h.at, h.snap_seq, h.sealed_seq, h.log_rows, h.log_bytes
+            "select s.id, s.slug, h.seq, h.at, h.snap_seq, h.sealed_seq, h.log_rows, h.log_bytes, h.base_seq
              from space s left join head h on h.space_id = s.id where s.deleted_at is null order by s.slug",
         )
         .fetch_all(&self.reader)
@@ -106,6 +110,7 @@ impl Store {
                     sealed_seq: row.try_get(5)?,
                     log_rows: row.try_get(6)?,
                     log_bytes: row.try_get(7)?,
+                    base_seq: row.try_get(8)?,
                 }),
             };
             Ok(SpaceCheck {
@@ -120,7 +125,7 @@ impl Store {
     /// Rows whose space does not exist or is deleted: table, space id, how many.
     pub async fn check_strays(&self) -> Result<Vec<(&'static str, i64, i64)>> {
         let mut strays = Vec::new();
-        for table in ["head", "event", "segment", "snapshot"] {
+        for table in super::TABLES {
             let sql = format!(
                 "select space_id, count(*) from {table} where space_id not in
                  (select id from space where deleted_at is null) group by space_id"
@@ -129,19 +134,21 @@ impl Store {
                 .fetch_all(&self.reader)
                 .await?;
             for row in rows {
-                strays.push((table, row.try_get(0)?, row.try_get(1)?));
+                strays.push((*table, row.try_get(0)?, row.try_get(1)?));
             }
         }
         Ok(strays)
     }
 
-    /// The first segment after the one that begins at `after`.
-    pub async fn check_segment(&self, key: SpaceKey, after: i64) -> Result<Option<SegmentCheck>> {
+    /// The first segment after the one that begins at `after`, of those with an event after `base`: what is left of a
+    /// pruned one is nobody's past.
+    pub async fn check_segment(&self, key: SpaceKey, base: i64, after: i64) -> Result<Option<SegmentCheck>> {
         let found = sqlx::query(
-            "select first_seq, last_seq, raw_len, body, crc, format from segment where space_id = ? and first_seq > ?
-             order by first_seq limit 1",
+            "select first_seq, last_seq, raw_len, body, crc, format, kinds from segment
+             where space_id = ? and last_seq > ? and first_seq > ? order by first_seq limit 1",
         )
         .bind(key.0)
+        .bind(base)
         .bind(after)
         .fetch_optional(&self.reader)
         .await?;
@@ -157,6 +164,7 @@ impl Store {
         Ok(Some(SegmentCheck {
             first: row.try_get(0)?,
             last: row.try_get(1)?,
+            kinds: row.try_get(6)?,
             events,
         }))
     }

@@ -1,0 +1,393 @@
+//! A space's rows as a whole, out and in: read in one transaction, so that they are of one moment, and written in one, so
+//! that a space is there as a whole or not at all. What is in them is judged by the caller.
+
+use super::admin::{insert, remove};
+use super::{
+    Event, MemberRow, Result, SpaceKey, SpaceRow, Store, StoreError, event_crc, member, read, segment,
+};
+use crate::limits;
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use sqlx::{Row, Sqlite, Transaction};
+use std::collections::VecDeque;
+use thexr_schema::ids::SpaceId;
+
+/// How much of its past a space keeps; `None` = as the server is told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Days.
+    pub days: Option<i64>,
+    /// Bytes.
+    pub bytes: Option<i64>,
+}
+
+/// A snapshot's row.
+#[derive(Debug, Clone)]
+pub struct SnapshotRow {
+    /// The event it covers up to.
+    pub seq: i64,
+    /// When it was made.
+    pub created_at: i64,
+    /// 1 = Yjs v1 + zstd, 2 = Yjs v2 + zstd.
+    pub format: i64,
+    /// Bytes before compression.
+    pub raw_len: usize,
+    /// SHA-256 of the canonical content.
+    pub hash: Vec<u8>,
+    /// The compressed bytes.
+    pub body: Bytes,
+}
+
+/// Many events as one compressed block (`store/segment.rs`).
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// How it is laid out.
+    pub format: i64,
+    /// Bytes before compression.
+    pub raw_len: usize,
+    /// The compressed bytes.
+    pub body: Bytes,
+}
+
+/// A piece of a space, in the order in which it is read: a snapshot comes before the block with the event after it.
+#[derive(Debug)]
+pub enum Piece {
+    /// A snapshot.
+    Snapshot(SnapshotRow),
+    /// A sealed segment, as it is.
+    Segment(Packed),
+    /// Events that are not sealed.
+    Events(Packed),
+    /// The last piece: who is there.
+    Members(Vec<MemberRow>),
+}
+
+/// A space being read.
+pub struct Outgoing {
+    tx: Transaction<'static, Sqlite>,
+    /// Its row.
+    pub row: SpaceRow,
+    /// What it is told to keep.
+    pub retention: Retention,
+    /// Snapshots that were not given out yet.
+    snapshots: VecDeque<i64>,
+    /// The last event that was given out.
+    after: i64,
+    sealed: bool,
+    /// A block that waits for the snapshots before it, and its last event.
+    held: Option<(i64, Piece)>,
+    done: bool,
+}
+
+impl Store {
+    /// Begins to read a space, all of it as it is now. Holds one of the readers until it is dropped.
+    pub async fn outgoing(&self, id: &SpaceId) -> Result<Outgoing> {
+        let mut tx = self.reader.begin().await?;
+        let found =
+            sqlx::query("select id, keep_days, keep_bytes from space where slug = ? and deleted_at is null")
+                .bind(id.as_ref())
+                .fetch_optional(&mut *tx)
+                .await?
+                .ok_or(StoreError::Gone)?;
+        let key = SpaceKey(found.get(0));
+        let row = read::space_of(&mut tx, key).await?;
+        let snapshots: Vec<i64> =
+            sqlx::query_scalar("select seq from snapshot where space_id = ? and seq >= ? order by seq")
+                .bind(key.0)
+                .bind(row.base_seq.0)
+                .fetch_all(&mut *tx)
+                .await?;
+        Ok(Outgoing {
+            after: row.base_seq.0,
+            retention: Retention {
+                days: found.get(1),
+                bytes: found.get(2),
+            },
+            tx,
+            row,
+            snapshots: snapshots.into(),
+            sealed: true,
+            held: None,
+            done: false,
+        })
+    }
+}
+
+impl Outgoing {
+    /// The next piece; `None` after the last.
+    pub async fn next(&mut self) -> Result<Option<Piece>> {
+        if self.held.is_none() && !self.done {
+            self.held = self.block().await?;
+        }
+        let before = self.held.as_ref().map_or(i64::MAX, |(last, _)| *last);
+        if let Some(seq) = self.snapshots.pop_front_if(|seq| *seq < before) {
+            return self.snapshot(seq).await.map(Some);
+        }
+        if let Some((_, piece)) = self.held.take() {
+            return Ok(Some(piece));
+        }
+        if self.done {
+            return Ok(None);
+        }
+        self.done = true;
+        let members = member::of(&mut self.tx, self.row.key).await?;
+        Ok(Some(Piece::Members(members)))
+    }
+
+    async fn snapshot(&mut self, seq: i64) -> Result<Piece> {
+        let sql = format!(
+            "select {}, created_at from snapshot where space_id = ? and seq = ?",
+            read::SNAPSHOT_COLUMNS.trim_end_matches(" from snapshot")
+        );
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(self.row.key.0)
+            .bind(seq)
+            .fetch_one(&mut *self.tx)
+            .await?;
+        let found = read::snapshot(&row)?;
+        Ok(Piece::Snapshot(SnapshotRow {
+            seq,
+            created_at: row.get(6),
+            format: found.format,
+            raw_len: found.raw_len,
+            hash: found.hash,
+            body: found.body,
+        }))
+    }
+
+    /// The next block and its last event.
+    async fn block(&mut self) -> Result<Option<(i64, Piece)>> {
+        if self.sealed {
+            if let Some(found) = self.segment().await? {
+                return Ok(Some(found));
+            }
+            self.sealed = false;
+        }
+        let sql = format!(
+            "select {} where space_id = ? and seq > ? order by seq limit ?",
+            read::EVENT_COLUMNS
+        );
+        let mut rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(self.row.key.0)
+            .bind(self.after)
+            .bind(limits::SEGMENT_ROWS_MAX)
+            .fetch(&mut *self.tx);
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        // Row by row: each may be as large as a whole block.
+        while let Some(row) = rows.try_next().await? {
+            let event = read::event(&row)?;
+            bytes += event.payload.len();
+            events.push(event);
+            if bytes >= limits::SEGMENT_BYTES_MAX {
+                break;
+            }
+        }
+        drop(rows);
+        let Some(last) = events.last().map(|event| event.seq.0) else {
+            return Ok(None);
+        };
+        self.after = last;
+        let packed = tokio::task::spawn_blocking(move || segment::pack(&events)).await;
+        let (body, raw_len) = packed
+            .map_err(|e| StoreError::Damaged(format!("packing: {e}")))?
+            .map_err(|e| StoreError::Db(sqlx::Error::Io(e)))?;
+        let block = Packed {
+            format: segment::FORMAT,
+            raw_len,
+            body: Bytes::from(body),
+        };
+        Ok(Some((last, Piece::Events(block))))
+    }
+
+    async fn segment(&mut self) -> Result<Option<(i64, Piece)>> {
+        let found = sqlx::query(
+            "select first_seq, last_seq, raw_len, body, crc, format from segment
+             where space_id = ? and last_seq > ? order by first_seq limit 1",
+        )
+        .bind(self.row.key.0)
+        .bind(self.after)
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        let Some(row) = found else { return Ok(None) };
+        let (first, last, raw_len): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+        let body: Vec<u8> = row.get(3);
+        if i64::from(crc32fast::hash(&body)) != row.get::<i64, _>(4) {
+            let what = format!("the segment from {first} does not match its checksum");
+            return Err(StoreError::Damaged(what));
+        }
+        self.after = last;
+        let block = Packed {
+            format: row.get(5),
+            raw_len: usize::try_from(raw_len)
+                .map_err(|_| StoreError::Damaged(format!("segment {first} length")))?,
+            body: Bytes::from(body),
+        };
+        Ok(Some((last, Piece::Segment(block))))
+    }
+}
+
+/// What a space is to be, apart from what happened in it.
+#[derive(Debug)]
+pub struct NewSpace {
+    /// The name in URLs.
+    pub slug: SpaceId,
+    /// What people call it.
+    pub name: String,
+    /// When it was made, the first time.
+    pub created_at: i64,
+    /// What it is told to keep.
+    pub retention: Retention,
+    /// Its history begins after this event.
+    pub base_seq: i64,
+}
+
+/// The head of a space that came in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NewHead {
+    /// The newest event.
+    pub seq: i64,
+    /// Its time.
+    pub at: i64,
+    /// What the newest snapshot covers, of those that count.
+    pub snap_seq: i64,
+    /// The last event in a segment.
+    pub sealed_seq: i64,
+    /// Edits after the snapshot.
+    pub log_rows: i64,
+    /// Their bytes.
+    pub log_bytes: i64,
+}
+
+/// A space being written. Dropped before [`Incoming::finish`] it never was.
+pub struct Incoming {
+    tx: Transaction<'static, Sqlite>,
+    key: SpaceKey,
+    replaced: Option<SpaceKey>,
+    store: Store,
+}
+
+impl Store {
+    /// Begins to write a space, with a new epoch. A living one of this name is in the way (`Exists`), or, with
+    /// `replace`, goes when this one comes. Holds the writer until it is finished or dropped.
+    pub async fn incoming(&self, space: &NewSpace, replace: bool) -> Result<Incoming> {
+        let mut tx = self.writer.begin_with("begin immediate").await?;
+        let old: Option<i64> =
+            sqlx::query_scalar("select id from space where slug = ? and deleted_at is null")
+                .bind(space.slug.as_ref())
+                .fetch_optional(&mut *tx)
+                .await?;
+        let replaced = old.map(SpaceKey).filter(|_| replace);
+        if let Some(old) = replaced {
+            remove(&mut tx, old).await?;
+        }
+        let key = insert(&mut tx, &space.slug, &space.name).await?;
+        sqlx::query("update space set created_at = ?, keep_days = ?, keep_bytes = ? where id = ?")
+            .bind(space.created_at)
+            .bind(space.retention.days)
+            .bind(space.retention.bytes)
+            .bind(key.0)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("update head set base_seq = ? where space_id = ?")
+            .bind(space.base_seq)
+            .bind(key.0)
+            .execute(&mut *tx)
+            .await?;
+        Ok(Incoming {
+            tx,
+            key,
+            replaced,
+            store: self.clone(),
+        })
+    }
+}
+
+impl Incoming {
+    /// Adds a snapshot.
+    pub async fn snapshot(&mut self, row: &SnapshotRow) -> Result<()> {
+        sqlx::query(
+            "insert into snapshot (space_id, seq, created_at, format, raw_len, hash, body, crc)
+             values (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(self.key.0)
+        .bind(row.seq)
+        .bind(row.created_at)
+        .bind(row.format)
+        .bind(row.raw_len as i64)
+        .bind(&row.hash[..])
+        .bind(&row.body[..])
+        .bind(i64::from(crc32fast::hash(&row.body)))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Adds a segment; `events` is what is in it.
+    pub async fn segment(&mut self, block: &Packed, events: &[Event]) -> Result<()> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return Ok(());
+        };
+        sqlx::query(
+            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc, format, kinds)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(self.key.0)
+        .bind(first.seq.0)
+        .bind(last.seq.0)
+        .bind(first.at)
+        .bind(last.at)
+        .bind(block.raw_len as i64)
+        .bind(&block.body[..])
+        .bind(i64::from(crc32fast::hash(&block.body)))
+        .bind(block.format)
+        .bind(segment::kinds(events))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Adds events as rows.
+    pub async fn events(&mut self, events: &[Event]) -> Result<()> {
+        for event in events {
+            let crc = event_crc(event.kind, &event.payload, event.changes.as_deref());
+            sqlx::query(
+                "insert into event (space_id, seq, at, kind, member, user, payload, crc, changes)
+                 values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(self.key.0)
+            .bind(event.seq.0)
+            .bind(event.at)
+            .bind(event.kind)
+            .bind(event.member.as_deref())
+            .bind(event.user.as_deref())
+            .bind(&event.payload[..])
+            .bind(crc)
+            .bind(event.changes.as_deref())
+            .execute(&mut *self.tx)
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Makes it a space: all of it is there from now on, and what it replaces is gone.
+    pub async fn finish(mut self, head: NewHead) -> Result<SpaceRow> {
+        sqlx::query(
+            "update head set seq = ?, at = ?, snap_seq = ?, sealed_seq = ?, log_rows = ?, log_bytes = ? where space_id = ?",
+        )
+        .bind(head.seq)
+        .bind(head.at)
+        .bind(head.snap_seq)
+        .bind(head.sealed_seq)
+        .bind(head.log_rows)
+        .bind(head.log_bytes)
+        .bind(self.key.0)
+        .execute(&mut *self.tx)
+        .await?;
+        let row = read::space_of(&mut self.tx, self.key).await?;
+        self.tx.commit().await?;
+        if let Some(old) = self.replaced {
+            self.store.heads.gone(old);
+        }
+        Ok(row)
+    }
+}
