@@ -35,6 +35,8 @@ mod mutation;
 mod past;
 #[path = "it/presence.rs"]
 mod presence;
+#[path = "it/replay.rs"]
+mod replay;
 #[path = "it/stock.rs"]
 mod stock;
 #[path = "it/sync.rs"]

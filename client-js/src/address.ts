@@ -4,6 +4,7 @@ import { ThexrError } from './errors.js'
 export interface Addresses {
   sync: string
   presence: string
+  replay: string
   update: string
   origin: string
 }
@@ -41,6 +42,7 @@ export const addressesOf = (url: string | URL, space: string): Addresses => {
   return {
     sync: `${sockets}/sync/${space}`,
     presence: `${sockets}/presence/${space}`,
+    replay: `${sockets}/replay/${space}`,
     update: `${base}/api/v1/spaces/${space}/update`,
     origin: http.origin,
   }

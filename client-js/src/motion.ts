@@ -89,7 +89,8 @@ const mixJoint = <J extends Joint>(
       ? a
       : b
 
-const mixPose = (a: Pose, b: Pose, t: number, turn = t): Pose => {
+/** Between two poses; `turn` is how far the turning is. */
+export const mixPose = (a: Pose, b: Pose, t: number, turn = t): Pose => {
   const left = mixJoint(a.left, b.left, t, turn)
   const right = mixJoint(a.right, b.right, t, turn)
   const { aux } = t < 1 ? a : b

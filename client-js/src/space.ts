@@ -13,6 +13,7 @@ import { createLocalCopy } from './offline.js'
 import type { LocalCopy } from './offline.js'
 import { LOCAL, UNTRACKED } from './origins.js'
 import { createPresence } from './presence.js'
+import type { ReplayOptions } from './replay-types.js'
 import { createSync } from './sync.js'
 import type {
   Board,
@@ -347,6 +348,13 @@ export const connect = <S extends Schema = Schema>(
     },
     board,
     transact: (fn, { undo = true } = {}) => write(fn, undo ? LOCAL : UNTRACKED),
+    replay: (async (replayed: ReplayOptions = {}) => {
+      const { createReplay } = await import('./replay.js')
+      const parts = { createBoard, createEmitter, createEntities, createWrite, untilAborted }
+      const { token } = options
+      const { replay } = addresses
+      return createReplay({ url: replay, space: id, token, WebSocket: socketClass, log, parts }, replayed)
+    }) as unknown as Space<S>['replay'],
     connect: () => {
       wanted = true
       if (!loading && !destroyed) start()

@@ -1,4 +1,5 @@
 // The public contract of @thexr/client: types only, nothing here exists at run time.
+import type { Replay, ReplayOptions } from './replay-types.js'
 import type * as Y from 'yjs'
 import type { ThexrError } from './errors.js'
 
@@ -144,6 +145,8 @@ export interface Space<S extends Schema = Schema> extends AsyncDisposable {
   board(name?: string): Board
   /** One update on the wire, one undo step. `undo: false` keeps it out of the history. */
   transact<T>(fn: () => T, options?: { undo?: boolean }): T
+  /** Plays what happened here, from any point. Its code is loaded on demand. */
+  replay(options?: ReplayOptions): Promise<Replay<ComponentsOf<S>, MemberOf<S>>>
   connect(): void
   disconnect(): void
   /** Drop the socket, if any, and dial now. Also after a terminal close. */

@@ -22,6 +22,7 @@ const AWARENESS = 1
 const AUTH = 2
 const QUERY_AWARENESS = 3
 export const PRESENCE = 84
+export const REPLAY = 103
 const SAVED = 102
 const EPOCH = 105
 

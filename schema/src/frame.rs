@@ -19,6 +19,8 @@ pub const PRESENCE: u64 = 84;
 pub const EPOCH: u64 = 105;
 /// Outer id of the durable acknowledgement (the id and layout of Y-Sweet's client).
 pub const ACK: u64 = 102;
+/// Outer id of what steers a replay; it belongs to `/replay`.
+pub const REPLAY: u64 = 103;
 
 /// One message of a client or the server. Payloads are not scanned yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

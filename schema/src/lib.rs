@@ -1,7 +1,7 @@
 //! What Thexr speaks, and nothing of what it does: names, bytes, bodies and limits.
 //!
 //! The map: [`ids`] names things, [`limits`] bounds them, [`fault`] says how bytes were wrong, [`lib0`] reads
-//! primitives, [`frame`] splits a WebSocket payload of `/sync`, [`presence`] is what `/presence` speaks, [`scan`] judges updates, state vectors and awareness before
+//! primitives, [`frame`] splits a WebSocket payload of `/sync`, [`presence`] is what `/presence` speaks, [`replay`] what steers `/replay`, [`scan`] judges updates, state vectors and awareness before
 //! any engine sees them, [`component`] is the vocabulary of entities, [`stroke`] packs ink, [`track`] poses that were, [`close`] ends
 //! sockets, [`api`] shapes HTTP bodies, [`change`] and [`journal`] what happened in a space. The rules behind all of it are numbered in `SPEC.md`.
 //!
@@ -18,6 +18,7 @@ pub mod journal;
 pub mod lib0;
 pub mod limits;
 pub mod presence;
+pub mod replay;
 pub mod scan;
 pub mod stroke;
 pub mod track;

@@ -137,7 +137,7 @@ fn u32(reader: &mut Reader<'_>) -> Result<u32, Fault> {
 }
 
 /// A finite `f64`. Errors: `not_finite`, `truncated`.
-fn f64(reader: &mut Reader<'_>) -> Result<f64, Fault> {
+pub(crate) fn f64(reader: &mut Reader<'_>) -> Result<f64, Fault> {
     let start = reader.pos();
     let value = reader.array().map(f64::from_le_bytes)?;
     if value.is_finite() {

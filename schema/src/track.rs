@@ -7,6 +7,7 @@
 
 use crate::fault::{Fault, FaultCode};
 use crate::lib0::{Reader, write_var};
+use crate::presence::down::{FULL, kind};
 use crate::presence::pose::RECORD_BYTES_MAX;
 use crate::presence::{Record, u16};
 
@@ -71,6 +72,21 @@ pub fn write_sample(out: &mut Vec<u8>, after_ms: u64, records: &[(u16, Record)])
         out.extend(handle.to_le_bytes());
         out.extend(record.as_bytes());
     }
+}
+
+/// A TICK payload (SPEC M7) of records alone; `full` when they are everybody's.
+pub fn tick(tick: u32, full: bool, records: &[(u16, Record)]) -> Vec<u8> {
+    let n = u16::try_from(records.len()).unwrap_or(u16::MAX);
+    let mut out = vec![kind::TICK];
+    out.extend(tick.to_le_bytes());
+    out.push(if full { FULL } else { 0 });
+    out.extend(n.to_le_bytes());
+    out.extend([0, 0]);
+    for (handle, record) in &records[..usize::from(n)] {
+        out.extend(handle.to_le_bytes());
+        out.extend(record.as_bytes());
+    }
+    out
 }
 
 /// Bytes a sample of so many records may have.
@@ -144,6 +160,19 @@ mod tests {
             assert!(raw.len() - before <= sample_bytes_max(sample.records.len()));
         }
         assert_eq!(read_samples(&raw).as_deref(), Ok(&samples[..]));
+    }
+
+    /// SPEC M7, R2.
+    #[test]
+    fn a_sample_can_be_told_as_a_tick() {
+        let records = [(1, record(0.0, None)), (700, record(3.0, Some(7)))];
+        match crate::presence::Down::read(&tick(42, true, &records)) {
+            Ok(crate::presence::Down::Tick(told)) => {
+                assert_eq!((told.tick, told.full), (42, true));
+                assert_eq!(told.records().collect::<Vec<_>>(), records);
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     /// SPEC T2.

@@ -20,6 +20,7 @@ mod openapi;
 mod page;
 mod past;
 pub mod problem;
+mod replay;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ fn routes() -> Vec<Route> {
         route(get(), "/openapi.json", openapi::serve),
         route(get(), "/sync/{space}", upgrade::sync),
         route(get(), "/presence/{space}", upgrade::presence),
+        route(get(), "/replay/{space}", replay::connect),
         route(get(), SPACES, space::list),
         route(post(), SPACES, space::create),
         route(get(), SPACE, space::show),

@@ -205,6 +205,25 @@ pub const POSE_TRACK_BYTES_PER_HOUR: u32 = 256 << 20;
 /// Chunks of one space that are being compressed; while there are so many, samples are skipped.
 pub const POSE_CHUNKS_PACKING_MAX: usize = 4;
 
+/// Replays in the process; one more is closed with 1013.
+pub const REPLAYS_MAX: usize = 500;
+/// Events a replay has in memory at most; no more than one sealed block in any case.
+pub const REPLAY_PAGE_EVENTS: usize = 128;
+/// Bytes of a replay that may wait for its connection; beyond it the replay stands still.
+pub const REPLAY_QUEUE_BYTES: usize = 256 << 10;
+/// And frames.
+pub const REPLAY_QUEUE_LEN: usize = 1_024;
+/// A replay that plays says where it is this often.
+pub const REPLAY_POSITION_EVERY: Duration = Duration::from_millis(250);
+/// Poses of a replay come so long before their time, ms of the recording: a sample's period, and a little …
+pub const REPLAY_POSE_LEAD_MS: f64 = 1_100.0;
+/// … and for each unit of speed so much more, for the way there.
+pub const REPLAY_POSE_SLACK_MS: f64 = 200.0;
+/// Milliseconds per tick of a replay, in which its TICKs are counted.
+pub const REPLAY_TICK_MS: i64 = 10;
+/// Tick 0 is so long before the moment of a jump: poses may be older than it.
+pub const REPLAY_TICK0_BEFORE_MS: i64 = 60_000;
+
 /// The space actor looks after idle time, schedules and expiry this often.
 pub const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Bytes of edits beyond which a space that everybody has left is compacted at once.

@@ -1,5 +1,6 @@
 //! One WebSocket: frames in, checked messages to the space, frames out. One task per connection; an idle one holds
-//! no buffer. What is spoken on it is the business of a channel: [`sync`] or [`presence`].
+//! no buffer. What is spoken on it is the business of a channel: [`sync`], [`presence`] or
+//! [`replay`].
 //!
 //! Reading and writing never wait for each other: while the space has no room for a message the connection goes on
 //! writing, and while the peer does not read it goes on reading until its lane is full.
@@ -8,6 +9,7 @@ mod bucket;
 pub mod handshake;
 pub mod presence;
 mod reader;
+pub mod replay;
 pub mod sync;
 mod waiting;
 mod writer;

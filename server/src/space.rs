@@ -13,6 +13,7 @@ pub(crate) mod load;
 pub mod past;
 pub mod people;
 pub mod poses;
+pub mod replay;
 pub mod roster;
 mod saver;
 pub mod track;

@@ -12,6 +12,7 @@ pub mod presence;
 pub mod process;
 pub mod proxy;
 pub mod raw;
+pub mod replay;
 pub mod rng;
 pub mod rows;
 pub mod server;

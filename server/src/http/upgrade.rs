@@ -6,6 +6,7 @@ use super::problem::{Code, Problem, close_of};
 use crate::socket::handshake::{self, NoUpgrade, Offer};
 use crate::socket::sync::Dial;
 use crate::socket::{self, presence};
+use crate::space::Trouble;
 use crate::space::roster::Identity;
 use crate::{App, limits};
 use axum::extract::{Request, State};
@@ -14,7 +15,6 @@ use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use thexr_schema::ids::SpaceId;
 use thexr_schema::presence::SUBPROTOCOL;
 use tokio::net::TcpStream;
 
@@ -24,25 +24,28 @@ pub async fn sync(State(app): State<App>, InSpace(id): InSpace, request: Request
         identity: identity(&request),
         epoch: who(&request).epoch,
     };
-    let serve = |app, id, stream, early| socket::sync::run(app, id, dial, stream, early);
-    upgrade(app, id, request, handshake::SUBPROTOCOL, serve).await
+    let (spaces, space) = (app.spaces.clone(), id.clone());
+    let ready = async move { spaces.get_or_create(&space).await.map(drop) };
+    let serve = |app, stream, early| socket::sync::run(app, id, dial, stream, early);
+    upgrade(app, request, handshake::SUBPROTOCOL, ready, serve).await
 }
 
 /// The presence channel.
 pub async fn presence(State(app): State<App>, InSpace(id): InSpace, request: Request) -> Response {
     let identity = identity(&request).unwrap_or_else(Identity::guest);
-    let serve =
-        |app: App, id, stream, early| async move { presence::run(app, id, identity, stream, early).await };
-    upgrade(app, id, request, SUBPROTOCOL, serve).await
+    let (spaces, space) = (app.spaces.clone(), id.clone());
+    let ready = async move { spaces.get_or_create(&space).await.map(drop) };
+    let serve = |app, stream, early| async move { presence::run(app, id, identity, stream, early).await };
+    upgrade(app, request, SUBPROTOCOL, ready, serve).await
 }
 
-/// Checks the request, makes sure the space can be had, and hands the connection on.
-async fn upgrade<F>(
+/// Checks the request, waits until what it asks for is `ready`, and hands the connection on.
+pub(super) async fn upgrade<F>(
     app: App,
-    id: SpaceId,
     mut request: Request,
     protocol: &'static str,
-    serve: impl FnOnce(App, SpaceId, TcpStream, Bytes) -> F + Send + 'static,
+    ready: impl Future<Output = Result<(), Trouble>>,
+    serve: impl FnOnce(App, TcpStream, Bytes) -> F + Send + 'static,
 ) -> Response
 where
     F: Future<Output = ()> + Send + 'static,
@@ -55,7 +58,7 @@ where
         Err(NoUpgrade::Malformed(why)) => return Problem::new(Code::NoUpgrade, why).into_response(),
     };
     // Nothing is agreed to before the space is there: who cannot read a close code gets a status.
-    let trouble = app.spaces.get_or_create(&id).await.err();
+    let trouble = ready.await.err();
     if let Some(trouble) = &trouble
         && !offer.ours
     {
@@ -76,7 +79,7 @@ where
         let stream = parts.io.into_inner();
         match trouble {
             Some(trouble) => socket::refuse(stream, close_of(&trouble), &app.metrics).await,
-            None => serve(app, id, stream, parts.read_buf).await,
+            None => serve(app, stream, parts.read_buf).await,
         }
     });
     offer.response()

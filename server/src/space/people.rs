@@ -10,7 +10,8 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::time::Duration;
 use thexr_schema::close::{self, Close};
-use thexr_schema::presence::{Change, Event, Id, Said, down};
+use thexr_schema::ids::Seq;
+use thexr_schema::presence::{Change, Entry, Event, Id, Said, down};
 
 /// What a connection of `/presence` tells its space, in the order it was said.
 #[derive(Debug)]
@@ -260,5 +261,30 @@ impl People {
     pub fn forget(&mut self) {
         self.news = (0, Vec::new());
         self.said = Sayings::default();
+    }
+}
+
+/// The whole list in frames of a bounded size.
+pub(super) fn roster_frames(as_of: Seq, entries: &[Entry<'_>]) -> Vec<Bytes> {
+    let size = |entry: &Entry<'_>| 40 + entry.user.len() + entry.name.len() + entry.state.len();
+    let mut frames = Vec::new();
+    let mut rest = entries;
+    loop {
+        let mut bytes = 0;
+        let n = rest
+            .iter()
+            .take_while(|entry| {
+                bytes += size(entry);
+                bytes <= limits::ROSTER_BYTES
+            })
+            .count()
+            .max(usize::from(!rest.is_empty()));
+        let (now, later) = rest.split_at(n);
+        rest = later;
+        let payload = down::roster(as_of.0.cast_unsigned(), !rest.is_empty(), now);
+        frames.push(wire::presence(&payload));
+        if rest.is_empty() {
+            return frames;
+        }
     }
 }

@@ -102,6 +102,42 @@ impl Store {
         }
     }
 
+    /// The newest event of these kinds up to `seq`.
+    pub async fn last_before(&self, key: SpaceKey, seq: Seq, kinds: Kinds) -> Result<Option<Event>> {
+        let sql = format!(
+            "select {} where space_id = ? and seq <= ? and (1 << kind) & ? <> 0 order by seq desc limit 1",
+            read::EVENT_COLUMNS
+        );
+        let mut tx = self.reader.begin().await?;
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(key.0)
+            .bind(seq.0)
+            .bind(kinds.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let mut found = row.as_ref().map(read::event).transpose()?;
+        let mut until = seq;
+        while found.is_none() {
+            let row = sqlx::query(
+                "select first_seq, last_seq, raw_len, body, crc, format from segment
+                 where space_id = ? and first_seq <= ? and kinds & ? <> 0 order by first_seq desc limit 1",
+            )
+            .bind(key.0)
+            .bind(until.0)
+            .bind(kinds.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some(row) = row else { break };
+            let first: i64 = row.get(0);
+            let events = Block::of(&row)?.unpack(Seq::ZERO, kinds).await?;
+            found = events.into_iter().rev().find(|event| event.seq <= seq);
+            // All of this block was later: the one before it.
+            until = Seq(first - 1);
+        }
+        tx.commit().await?;
+        Ok(found)
+    }
+
     /// The newest stored snapshot that covers no more than `seq`.
     pub async fn snapshot_before(&self, key: SpaceKey, seq: Seq) -> Result<Option<Snapshot>> {
         let sql = format!(

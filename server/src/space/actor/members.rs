@@ -3,18 +3,17 @@
 use super::Actor;
 use crate::clock::now_ms;
 use crate::limits;
-use crate::space::people::{Enter, FromMember};
+use crate::space::people::{Enter, FromMember, roster_frames};
 use crate::space::poses::Person;
 use crate::space::roster::{Entered, Fact, Identity, Roster, What, Whereabouts};
 use crate::space::track::Taken;
 use crate::space::{ConnId, Durable, MemberInfo, Reply, Trouble};
 use crate::store::{Appended, MemberRow};
 use crate::wire;
-use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thexr_schema::close;
 use thexr_schema::ids::Seq;
-use thexr_schema::presence::{Entry, Reason, Welcome, down, id_of, id_text};
+use thexr_schema::presence::{Entry, Reason, Welcome, id_of, id_text};
 use tokio::time::Instant;
 
 impl Actor {
@@ -312,30 +311,5 @@ impl Actor {
             }
         })
         .collect()
-    }
-}
-
-/// The whole list in frames of a bounded size.
-fn roster_frames(as_of: Seq, entries: &[Entry<'_>]) -> Vec<Bytes> {
-    let size = |entry: &Entry<'_>| 40 + entry.user.len() + entry.name.len() + entry.state.len();
-    let mut frames = Vec::new();
-    let mut rest = entries;
-    loop {
-        let mut bytes = 0;
-        let n = rest
-            .iter()
-            .take_while(|entry| {
-                bytes += size(entry);
-                bytes <= limits::ROSTER_BYTES
-            })
-            .count()
-            .max(usize::from(!rest.is_empty()));
-        let (now, later) = rest.split_at(n);
-        rest = later;
-        let payload = down::roster(as_of.0.cast_unsigned(), !rest.is_empty(), now);
-        frames.push(wire::presence(&payload));
-        if rest.is_empty() {
-            return frames;
-        }
     }
 }

@@ -56,7 +56,7 @@ impl Fact {
 
     /// As the journal keeps it.
     pub fn event(&self) -> NewEvent {
-        let (kind, body) = match self.what {
+        let (kind, mut body) = match self.what {
             What::Joined => (
                 EventKind::Joined,
                 json!({"handle": self.handle, "name": &*self.name, "role": self.role, "yjs": self.yjs}),
@@ -68,6 +68,10 @@ impl Fact {
                 json!({"reason": reason.as_str(), "last_heard": self.heard_at}),
             ),
         };
+        // For who replays it: most members say nothing of themselves.
+        if matches!(self.what, What::Joined | What::Resumed) && &*self.state != "{}" {
+            body["state"] = json!(&*self.state);
+        }
         let roster = match self.what {
             What::Left(_) => RosterChange::Drop,
             _ => RosterChange::Put(Box::new(MemberRow {

@@ -1,0 +1,322 @@
+// space.replay(): plays what happened in a space, from any point, on a socket of its own. Loaded on demand, so nothing
+// that the present needs may import it.
+import { createConnection } from './connection.js'
+import type { ConnectionOptions, Link } from './connection.js'
+import type { createEmitter, untilAborted } from './emitter.js'
+import { ThexrError } from './errors.js'
+import type { PoseFrame } from './pose-wire.js'
+import { readPresence } from './presence-wire.js'
+import type { Down, Entry } from './presence-wire.js'
+import { createReplayPoses } from './replay-poses.js'
+import { createStage } from './replay-stage.js'
+import type { Parts, Stage } from './replay-stage.js'
+import {
+  pauseFrame,
+  playFrame,
+  readTold,
+  seekFrame,
+  SPEED_MAX,
+  SPEED_MIN,
+  speedFrame,
+} from './replay-wire.js'
+import { stepFrame, STEPS_MAX, SUBPROTOCOL } from './replay-wire.js'
+import type { Position } from './replay-wire.js'
+import { createRoster } from './roster.js'
+import type { Replay, ReplayEvents, ReplayOptions, ReplayState } from './replay-types.js'
+import type { PresenceEvents } from './types.js'
+import { PRESENCE, readFrame, REPLAY } from './wire.js'
+
+/** The server tells where it is four times a second while it plays. */
+const IDLE_MS = 5000
+const ANSWER_MS = 5000
+/** How much of the difference to where the server is we make up at each of its messages, so that nobody jerks. */
+const CATCH_UP = 0.2
+/** Farther off than this, in seconds that pass here, it is no jitter. */
+const JITTER_S_MAX = 0.5
+
+type State = Record<string, unknown>
+type AnyReplay = Replay<State, State>
+
+export interface ReplayContext extends Pick<ConnectionOptions, 'space' | 'token' | 'WebSocket' | 'log'> {
+  url: string
+  parts: Parts & { createEmitter: typeof createEmitter; untilAborted: typeof untilAborted }
+}
+
+interface Waiter {
+  resolve(): void
+  reject(error: ThexrError): void
+}
+
+const checkSpeed = (speed: number): number => {
+  if (typeof speed === 'number' && speed >= SPEED_MIN && speed <= SPEED_MAX) return speed
+  throw new ThexrError('INVALID', `the speed of a replay is ${SPEED_MIN} to ${SPEED_MAX}`)
+}
+
+const checkTarget = (to: number | Date): number | Date => {
+  if (Number.isFinite(Number(to)) && (typeof to === 'number' || to instanceof Date)) return to
+  throw new ThexrError('INVALID', 'a replay goes to the number of an event or to a Date')
+}
+
+export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyReplay => {
+  const { createEmitter, untilAborted } = o.parts
+  const emitter = createEmitter<ReplayEvents>()
+  const people = createEmitter<PresenceEvents<State>>()
+  const poses = createReplayPoses()
+  const handles = new Map<string, number>()
+  const waiters = new Map<number, Waiter>()
+  // What a new socket is to begin with.
+  const wanted = {
+    from: checkTarget(options.from ?? 0),
+    speed: checkSpeed(options.speed ?? 1),
+    paused: options.paused ?? false,
+  }
+  let stage = createStage(o.parts)
+  let coming: Stage | null = null // between a reset and the position that ends it
+  let link: Link | null = null
+  let fresh = true // this socket has not told where it is
+  let serial = 0
+  let position: Position | null = null
+  let anchor = { at: 0, now: 0 }
+  let state: ReplayState = { state: 'connecting', attempt: 1 }
+  let place: PoseFrame & { tick0: number; tickMs: number } = {
+    origin: [0, 0, 0],
+    scale: 1,
+    tick0: 0,
+    tickMs: 1,
+  }
+
+  const wait = (id: number) => {
+    const promise = new Promise<void>((resolve, reject) => waiters.set(id, { resolve, reject }))
+    promise.catch(() => {}) // nobody has to wait for it
+    return promise
+  }
+  const ready = wait(0)
+
+  const enter = (next: ReplayState) => {
+    if (next.state === state.state && next.state !== 'connecting') return
+    state = next
+    emitter.emit('state', next)
+  }
+
+  /** The moment of the recording. */
+  const moment = (now = performance.now()): number => {
+    const on = position && state.state === 'playing' ? (now - anchor.now) * position.speed : 0
+    return Math.min(anchor.at + on, Math.max(anchor.at, position?.end ?? 0))
+  }
+
+  // --- in
+
+  const roster = createRoster({
+    join: (member, info) => people.emit('join', member, info),
+    leave: (member, info) => {
+      poses.forget(handles.get(member.id) ?? -1)
+      handles.delete(member.id)
+      people.emit('leave', member, info)
+    },
+    update: (member) => people.emit('update', member),
+  })
+
+  const know = ({ member, handle }: Entry) => handles.set(member, handle)
+
+  const hear = (down: Down) => {
+    switch (down.kind) {
+      case 'welcome':
+        place = { origin: down.origin, scale: 2 ** down.unitShift, tick0: down.tick0, tickMs: down.tickMs }
+        poses.clear()
+        return roster.welcome('')
+      case 'roster':
+        down.entries.forEach(know)
+        if (roster.list(down.entries, down.more)) people.emit('sync')
+        return
+      case 'events':
+        for (const event of down.events) {
+          if (event.kind === 'joined') know(event.entry)
+          roster.event(event)
+        }
+        return
+      case 'tick': {
+        const at = place.tick0 + down.tick * place.tickMs
+        // Before their time, and so perhaps of somebody who has yet to join.
+        for (const { handle, ageMs, pose } of down.records) poses.record(handle, at - ageMs, pose)
+      }
+    }
+  }
+
+  const arrived = (told: Position) => {
+    const now = performance.now()
+    const expected = moment(now)
+    const off = told.at - expected
+    const same = !coming && !fresh && told.id === position?.id && told.speed === position.speed
+    const smooth = same && state.state === told.state && Math.abs(off) < JITTER_S_MAX * 1000 * told.speed
+    anchor = { at: smooth && told.state === 'playing' ? expected + off * CATCH_UP : told.at, now }
+    position = told
+    if (coming) {
+      const old = stage
+      stage = coming
+      coming = null
+      emitter.emit('reset')
+      old.destroy()
+    }
+    enter({ state: told.state })
+    for (const [id, waiter] of waiters) {
+      // Orders of before a lost connection are part of how the new one began.
+      if (id > told.id && !fresh) continue
+      waiters.delete(id)
+      waiter.resolve()
+    }
+    fresh = false
+    emitter.emit('position')
+  }
+
+  const receive = (frame: Uint8Array) => {
+    switch (frame[0]) {
+      case PRESENCE:
+        for (const down of readPresence(frame, () => place)) hear(down)
+        return
+      case REPLAY: {
+        const told = readTold(frame)
+        if (told.kind === 'position') arrived(told)
+        if (told.kind === 'reset') {
+          coming?.destroy()
+          coming = createStage(o.parts)
+        }
+        return
+      }
+      default:
+        for (const message of readFrame(frame))
+          if (message.kind === 'step2' || message.kind === 'update') (coming ?? stage).apply(message.update)
+    }
+  }
+
+  // --- out
+
+  const close = (error: ThexrError | null) => {
+    enter({ state: 'closed', error })
+    const reason = error ?? new ThexrError('READ_ONLY', 'the replay was destroyed')
+    for (const waiter of waiters.values()) waiter.reject(reason)
+    waiters.clear()
+  }
+
+  const connection = createConnection({
+    space: o.space,
+    token: o.token,
+    WebSocket: o.WebSocket,
+    log: (level, msg, data) => o.log(level, `replay: ${msg}`, data),
+    idleMs: IDLE_MS,
+    answerMs: ANSWER_MS,
+    target: (token) => {
+      const query = new URLSearchParams({ speed: String(wanted.speed) })
+      if (typeof wanted.from === 'number') query.set('from', String(Math.max(0, Math.floor(wanted.from))))
+      else query.set('at', String(Math.max(0, wanted.from.getTime())))
+      if (wanted.paused) query.set('paused', '1')
+      const protocols = [SUBPROTOCOL, ...(token === null ? [] : [`thexr.auth.${token}`])]
+      return { url: `${o.url}?${query}`, protocols }
+    },
+    openSession: (via) => {
+      link = via
+      fresh = true
+      return {
+        synced: true,
+        receive,
+        probe: () => via.send(speedFrame(wanted.speed)),
+        close: () => {
+          link = null
+          // A paused replay is at an event, one that plays at a time: several events may have the same.
+          if (position) wanted.from = wanted.paused ? position.seq : new Date(moment())
+          anchor = { at: moment(), now: performance.now() }
+        },
+      }
+    },
+    onStatus: (status) => {
+      if (status.state === 'connecting') enter({ state: 'connecting', attempt: status.attempt })
+      if (status.state === 'offline') enter({ state: 'connecting', attempt: 0 })
+      if (status.state === 'closed') close(status.error ?? null)
+    },
+    onError: (error) => emitter.emit('error', error),
+  })
+
+  const order = (send: (id: number) => Uint8Array): Promise<void> => {
+    const id = ++serial
+    const done = wait(id)
+    if (state.state === 'closed') close(state.error)
+    link?.send(send(id))
+    return done
+  }
+
+  let forget = () => {}
+  let gone = false
+
+  const replay: AnyReplay = {
+    ready,
+    get doc() {
+      return stage.doc
+    },
+    get entities() {
+      return stage.entities as unknown as AnyReplay['entities']
+    },
+    board: (name = 'board') => stage.board(name),
+    presence: {
+      get members() {
+        return roster.members
+      },
+      users: roster.users,
+      pose: (id, now) => {
+        const handle = handles.get(id)
+        return handle === undefined ? null : poses.pose(handle, moment(now))
+      },
+      on: people.on as AnyReplay['presence']['on'],
+    },
+    get seq() {
+      return position?.seq ?? 0
+    },
+    get time() {
+      return new Date(moment())
+    },
+    get range() {
+      const { oldest = 0, newest = 0, start = 0, end = 0 } = position ?? {}
+      return { oldest, newest, start: new Date(start), end: new Date(end) }
+    },
+    get state() {
+      return state
+    },
+    get speed() {
+      return wanted.speed
+    },
+    set speed(speed) {
+      wanted.speed = checkSpeed(speed)
+      link?.send(speedFrame(speed))
+    },
+    play: () => {
+      wanted.paused = false
+      link?.send(playFrame())
+    },
+    pause: () => {
+      wanted.paused = true
+      link?.send(pauseFrame())
+    },
+    seek: (to) => {
+      wanted.from = checkTarget(to)
+      return order((id) => seekFrame(id, to))
+    },
+    step: (events) => {
+      if (!Number.isInteger(events) || Math.abs(events) > STEPS_MAX)
+        throw new ThexrError('INVALID', `a replay steps by up to ${STEPS_MAX} whole events`)
+      wanted.paused = true
+      return order((id) => stepFrame(id, events))
+    },
+    on: emitter.on,
+    destroy: () => {
+      if (gone) return
+      gone = true
+      forget()
+      connection.destroy()
+      coming?.destroy()
+      stage.destroy()
+      emitter.clear()
+      people.clear()
+    },
+  }
+  connection.start()
+  forget = untilAborted(() => replay.destroy(), options.signal)
+  return replay
+}

@@ -1,0 +1,183 @@
+// Replays through the real server.
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import * as Y from 'yjs'
+import type { Replay, ReplayOptions, Space } from '../src/index.js'
+import { createReplayPoses } from '../src/replay-poses.js'
+import { freshName, open as openBare, until } from './support/client.js'
+import type { Free } from './support/client.js'
+import { createProxy } from './support/proxy.js'
+import { startThexrWith } from './support/server.js'
+import type { Server } from './support/server.js'
+
+type State = Record<string, unknown>
+
+const joint = (x: number) => ({ pos: [x, 1.6, 0], rot: [0, 0, 0, 1] }) as const
+
+const replayOf = async (space: Space<Free>, options?: ReplayOptions): Promise<Replay<State, State>> => {
+  const replay = await space.replay(options)
+  onTestFinished(() => replay.destroy())
+  await replay.ready
+  return replay
+}
+
+const numbers = (replay: Replay<State, State>) =>
+  [...replay.entities].map((entity) => [entity.id, entity.get('n')]).sort()
+
+describe('poses of a recording', () => {
+  test('who moves is moved, who stood still starts late, who jumps does not fly', () => {
+    const poses = createReplayPoses()
+    const x = (at: number) => poses.pose(1, at)?.head.pos[0]
+    expect(poses.pose(1, 0)).toBe(null)
+    poses.record(1, 1000, { head: joint(0) })
+    poses.record(1, 2000, { head: joint(1) })
+    poses.record(1, 10_000, { head: joint(2) })
+    poses.record(1, 11_000, { head: joint(100) })
+    expect([x(500), x(1000), x(1500), x(2000)]).toEqual([0, 0, 0.5, 1])
+    expect([x(8000), x(9000), x(9500), x(10_000)]).toEqual([1, 1, 1.5, 2])
+    expect([x(10_999), x(11_000), x(99_000)]).toEqual([2, 100, 100])
+    poses.forget(1)
+    expect(poses.pose(1, 0)).toBe(null)
+  })
+})
+
+describe.skipIf(!process.env['THEXR_BIN'])('replay', () => {
+  let server: Server
+  beforeAll(async () => {
+    server = (await startThexrWith('--pose-track-hz', '20'))!
+  })
+  afterAll(() => server?.close())
+
+  const edited = async (name: string) => {
+    const space = openBare(server.url, name, { presence: {}, user: { id: 'ann', name: 'Ann' } })
+    await space.synced
+    for (let n = 1; n <= 5; n++) {
+      space.entities.create({ n }, { id: `e${n}` })
+      await space.saved()
+    }
+    return space
+  }
+
+  test('[R2] its end is the present, and its document cannot be written', async () => {
+    const space = await edited(freshName())
+    const replay = await replayOf(space, { speed: 64 })
+    await until(() => replay.state.state === 'ended', 'the end')
+    expect(numbers(replay)).toEqual([...space.entities].map((e) => [e.id, e.get('n')]).sort())
+    expect(Y.encodeStateVector(replay.doc)).toEqual(Y.encodeStateVector(space.doc))
+    expect(replay.seq).toBe(replay.range.newest)
+    expect(replay.range.end.getTime()).toBe(replay.time.getTime())
+    expect(() => replay.entities.create({ n: 1 })).toThrow('cannot be changed')
+    expect(() => replay.board().clear()).toThrow('cannot be changed')
+    space.entities.create({ n: 6 }, { id: 'e6' })
+    await space.saved()
+    replay.play()
+    await until(() => replay.entities.has('e6'), 'what has happened since')
+  })
+
+  test('[R3] it seeks and steps, and each jump is another document', async () => {
+    const space = await edited(freshName())
+    const replay = await replayOf(space, { paused: true })
+    expect([replay.state.state, replay.seq, replay.entities.size]).toEqual(['paused', 0, 0])
+    let resets = 0
+    replay.on('reset', () => resets++)
+    const first = replay.doc
+    await replay.seek(new Date(Date.now() + 60_000))
+    expect(replay.entities.size).toBe(5)
+    expect(replay.doc).not.toBe(first)
+    const before = replay.doc
+    const end = replay.seq
+    await replay.step(-1)
+    expect(replay.seq).toBeLessThan(end)
+    await replay.seek(0)
+    const seen: unknown[] = []
+    replay.entities.on('add', (entity) => seen.push(entity.id))
+    while (replay.entities.size < 3) await replay.step(1)
+    expect(seen).toEqual(['e1', 'e2', 'e3'])
+    expect(replay.doc).not.toBe(before)
+    expect(resets).toBe(3)
+    // Only the last of many has to be shown, and all of them are answered.
+    await Promise.all(Array.from({ length: 40 }, (_, n) => replay.seek(n % end)))
+    await replay.seek(end)
+    expect([replay.seq, replay.entities.size]).toEqual([end, 5])
+    expect(() => (replay.speed = 100)).toThrow('0.25 to 64')
+    expect(() => replay.step(0.5)).toThrow('whole events')
+    await expect(Promise.resolve().then(() => replay.seek(NaN))).rejects.toThrow('number of an event')
+  })
+
+  test('[R2] people come, go and are where they were', async () => {
+    const name = freshName()
+    const space = await edited(name)
+    const bob = openBare(server.url, name, { presence: {}, user: { id: 'bob', name: 'Bob' } })
+    await until(() => space.presence.members.size === 2, 'two')
+    for (let x = 0; x < 20; x++) {
+      bob.presence.setPose({ head: joint(x / 10) })
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    await bob.destroy()
+    await until(() => space.presence.members.size === 1, 'one')
+    // A chunk of poses is stored when it is full, old, or the server stops; until then there are none.
+    let chunk: Chunk | undefined
+    while (!(chunk = await firstChunk(name))) await new Promise((resolve) => setTimeout(resolve, 200))
+    const replay = await space.replay({ speed: 64 })
+    onTestFinished(() => replay.destroy())
+    const told: string[] = []
+    replay.presence.on('join', (m) => told.push(`join ${String(m.state['name'])}`))
+    replay.presence.on('leave', (m) => told.push(`leave ${String(m.state['name'])}`))
+    await until(() => replay.state.state === 'ended', 'the end')
+    expect(told).toEqual(['join Ann', 'join Bob', 'leave Bob'])
+    const [ann] = [...replay.presence.members.values()]
+    expect(ann?.userId).toBe('ann')
+    expect([...replay.presence.users().keys()]).toEqual(['ann'])
+    replay.pause()
+    const xs: number[] = []
+    const [from, to] = [Date.parse(chunk.first_at), Date.parse(chunk.last_at)]
+    for (let at = from; at <= to; at += 100) {
+      await replay.seek(new Date(at))
+      const him = [...replay.presence.members.values()].find((m) => m.userId === 'bob')
+      xs.push(replay.presence.pose(him!.id)!.head.pos[0])
+    }
+    expect(xs.length).toBeGreaterThan(5)
+    expect(xs).toEqual([...xs].sort((a, b) => a - b))
+    expect(xs[0]).toBeLessThan(0.5)
+    expect(xs.at(-1)).toBeGreaterThan(1.5)
+  }, 40_000)
+
+  interface Chunk {
+    first_at: string
+    last_at: string
+  }
+
+  const firstChunk = async (name: string): Promise<Chunk | undefined> => {
+    const answer = await fetch(`${server.url}/api/v1/spaces/${name}/journal?kind=poses`)
+    return ((await answer.json()) as { items: Chunk[] }).items[0]
+  }
+
+  test('after a lost connection it goes on where it was', async () => {
+    const name = freshName()
+    const space = await edited(name)
+    const proxy = await createProxy(server.url)
+    const far = openBare(proxy.url, name)
+    const replay = await replayOf(far, { paused: true, from: 3 })
+    const { seq } = replay
+    const size = replay.entities.size
+    await proxy.close()
+    await until(() => replay.state.state === 'connecting', 'the loss')
+    const again = await createProxy(server.url, Number(new URL(proxy.url).port))
+    onTestFinished(() => again.close())
+    await until(() => replay.state.state === 'paused', 'the return', 15_000)
+    expect([replay.seq, replay.entities.size]).toEqual([seq, size])
+    void space
+  })
+
+  test('[R1] what is not there is said', async () => {
+    const space = openBare(server.url, freshName(), { autoConnect: false })
+    const replay = await space.replay()
+    onTestFinished(() => replay.destroy())
+    await expect(replay.ready).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect(replay.state.state).toBe('closed')
+    await expect(replay.seek(3)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    const controller = new AbortController()
+    const gone = await space.replay({ signal: controller.signal })
+    controller.abort()
+    expect(gone.state.state).toBe('closed')
+  })
+})

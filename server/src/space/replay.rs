@@ -1,0 +1,391 @@
+//! A replay: what happened in a space, played to one connection from any point (SPEC R). A cursor over rows: it knows
+//! the next few events and one chunk of poses, never the history; nothing of the running space is touched.
+//!
+//! It plays by its own clock, which is the recording's at some speed. When the connection does not take what is
+//! due, the clock stands still.
+
+mod cast;
+mod kept;
+mod orders;
+mod reel;
+
+pub use orders::Orders;
+
+use super::lanes::Lanes;
+use super::people::roster_frames;
+use super::{Trouble, past};
+use crate::limits;
+use crate::store::{Event, EventKind, Kinds, SpaceRow, Store};
+use crate::wire;
+use bytes::BytesMut;
+use cast::Cast;
+use kept::Kept;
+use orders::Pending;
+use reel::Reel;
+use std::collections::VecDeque;
+use std::time::Duration;
+use thexr_schema::frame;
+use thexr_schema::ids::Seq;
+use thexr_schema::presence::{Welcome, down};
+use thexr_schema::replay::{Position, State, Target, Told};
+use thexr_schema::track;
+use tokio::time::{Instant, sleep_until};
+
+/// What is replayed, and how that begins.
+pub struct Start {
+    /// Where it is stored.
+    pub store: Store,
+    /// The space.
+    pub row: SpaceRow,
+    /// Where.
+    pub at: Target,
+    /// Seconds of the recording per second.
+    pub speed: f64,
+    /// It waits for PLAY.
+    pub paused: bool,
+}
+
+/// One replay.
+pub struct Player {
+    kept: Kept,
+    lanes: Lanes,
+    orders: Orders,
+    /// Everything up to here was played.
+    seq: Seq,
+    /// Who was there then.
+    cast: Cast,
+    /// What comes next, without poses.
+    events: VecDeque<Event>,
+    /// Everything up to here was read.
+    read: Seq,
+    /// The poses that come next.
+    reel: Reel,
+    state: State,
+    speed: f64,
+    /// The moment of the recording, and when it was that.
+    clock: (f64, Instant),
+    /// When tick 0 was.
+    tick0: i64,
+    /// The newest order that is carried out.
+    done: u64,
+    /// When the client was last told where we are.
+    told: Instant,
+}
+
+impl Player {
+    /// A replay that tells a connection through `lanes` and is told through `orders`.
+    pub fn new(start: Start, lanes: Lanes, orders: Orders) -> Self {
+        let now = Instant::now();
+        orders.begin(start.at);
+        Self {
+            kept: Kept {
+                store: start.store,
+                range: [start.row.created_at; 2],
+                row: start.row,
+            },
+            lanes,
+            orders,
+            seq: Seq::ZERO,
+            cast: Cast::default(),
+            events: VecDeque::new(),
+            read: Seq::ZERO,
+            reel: Reel::default(),
+            state: if start.paused {
+                State::Paused
+            } else {
+                State::Playing
+            },
+            speed: start.speed,
+            clock: (0.0, now),
+            tick0: 0,
+            done: 0,
+            told: now,
+        }
+    }
+
+    /// Plays until something is wrong.
+    pub async fn run(mut self) -> Trouble {
+        loop {
+            if let Err(trouble) = self.turn().await {
+                return trouble;
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), Trouble> {
+        if let Some(pending) = self.orders.take() {
+            return self.obey(pending).await;
+        }
+        let orders = self.orders.clone();
+        if self.state != State::Playing {
+            orders.wait().await;
+            return Ok(());
+        }
+        if self
+            .lanes
+            .heaped(limits::REPLAY_QUEUE_BYTES, limits::REPLAY_QUEUE_LEN)
+        {
+            let lanes = self.lanes.clone();
+            tokio::select! { biased;
+                () = orders.wait() => {}
+                () = lanes.taken() => {}
+            }
+            self.hold();
+            return Ok(());
+        }
+        self.fill().await?;
+        let now = Instant::now();
+        match self.next_due() {
+            None => self.end().await?,
+            Some(due) if due <= self.moment(now) => self.emit(),
+            Some(due) => {
+                let wait = Duration::from_secs_f64((due - self.moment(now)).max(0.0) / self.speed / 1_000.0);
+                let wake = (now + wait.min(limits::REPLAY_POSITION_EVERY))
+                    .min(self.told + limits::REPLAY_POSITION_EVERY);
+                tokio::select! { biased;
+                    () = orders.wait() => {}
+                    () = sleep_until(wake) => {}
+                }
+            }
+        }
+        if self.told.elapsed() >= limits::REPLAY_POSITION_EVERY {
+            self.tell();
+        }
+        Ok(())
+    }
+
+    async fn obey(&mut self, pending: Pending) -> Result<(), Trouble> {
+        if let Some(speed) = pending.speed {
+            self.set_clock(self.moment(Instant::now()));
+            self.speed = speed;
+        }
+        if let Some(play) = pending.play {
+            self.set_clock(self.moment(Instant::now()));
+            self.state = if play { State::Playing } else { State::Paused };
+        }
+        if let Some(to) = pending.seek {
+            if !self.jump(to, pending.id).await? {
+                // Another one has come meanwhile, and only that counts.
+                return Ok(());
+            }
+            if self.state == State::Ended {
+                self.state = State::Paused;
+            }
+        }
+        for _ in 0..pending.steps {
+            self.step().await?;
+        }
+        if pending.steps < 0 {
+            let to = self.kept.before(self.seq, pending.steps.unsigned_abs()).await?;
+            self.jump(Target::Seq(to.0.cast_unsigned()), pending.id).await?;
+        }
+        self.done = self.done.max(pending.id);
+        self.tell();
+        Ok(())
+    }
+
+    /// The moment of the recording.
+    fn moment(&self, now: Instant) -> f64 {
+        let (at, since) = self.clock;
+        if self.state == State::Playing {
+            at + now.saturating_duration_since(since).as_secs_f64() * 1_000.0 * self.speed
+        } else {
+            at
+        }
+    }
+
+    fn set_clock(&mut self, at: f64) {
+        self.clock = (at, Instant::now());
+    }
+
+    /// The connection was slow: what is due next is due now, and nothing is hurried after.
+    fn hold(&mut self) {
+        if let Some(due) = self.next_due() {
+            self.set_clock(due.min(self.moment(Instant::now())));
+        }
+    }
+
+    /// Reads what comes next, unless it is known.
+    async fn fill(&mut self) -> Result<(), Trouble> {
+        while self.events.is_empty() {
+            let page = limits::REPLAY_PAGE_EVENTS;
+            let stretch = self
+                .kept
+                .store
+                .history(self.kept.row.key, self.read, page, Kinds::LISTED)
+                .await?;
+            if stretch.seen == self.read {
+                break;
+            }
+            self.read = stretch.seen;
+            self.events = stretch.events.into();
+        }
+        self.reel.fill(&self.kept.store, self.kept.row.key).await
+    }
+
+    /// How far poses are told ahead of their time: a client can move people towards them.
+    fn lead(&self) -> f64 {
+        limits::REPLAY_POSE_LEAD_MS + limits::REPLAY_POSE_SLACK_MS * self.speed
+    }
+
+    fn next_due(&self) -> Option<f64> {
+        let event = self.events.front().map(|event| event.at as f64);
+        let sample = self.reel.next_at().map(|at| at as f64 - self.lead());
+        match (event, sample) {
+            (Some(event), Some(sample)) => Some(event.min(sample)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Sends what is due first.
+    fn emit(&mut self) {
+        let event = self.events.front().map_or(f64::INFINITY, |event| event.at as f64);
+        if self
+            .reel
+            .next_at()
+            .is_some_and(|at| at as f64 - self.lead() < event)
+        {
+            self.emit_sample();
+        } else if let Some(event) = self.events.pop_front() {
+            self.emit_event(&event);
+        }
+    }
+
+    fn emit_sample(&mut self) {
+        if let Some((at, records)) = self.reel.pop() {
+            let frame = wire::presence(&track::tick(self.tick(at), false, &records));
+            // Full has closed the lane; its socket will leave.
+            let _ = self.lanes.push(frame);
+        }
+    }
+
+    fn emit_event(&mut self, event: &Event) {
+        self.seq = event.seq;
+        if event.kind == EventKind::Edit as i64 {
+            let mut out = BytesMut::with_capacity(event.payload.len() + wire::HEADER_BYTES_MAX + 8);
+            wire::put_update(&mut out, &event.payload);
+            let _ = self.lanes.push_sync(out.freeze());
+        } else if let Some(told) = self.cast.take(event) {
+            let _ = self.lanes.push(wire::presence(&down::events(1, &told)));
+        }
+    }
+
+    /// Plays the next event, whenever it was.
+    async fn step(&mut self) -> Result<(), Trouble> {
+        self.fill().await?;
+        let Some(event) = self.events.pop_front() else {
+            return self.end().await;
+        };
+        self.set_clock(event.at as f64);
+        while self
+            .reel
+            .next_at()
+            .is_some_and(|at| at as f64 - self.lead() < event.at as f64)
+        {
+            self.emit_sample();
+            self.reel.fill(&self.kept.store, self.kept.row.key).await?;
+        }
+        self.emit_event(&event);
+        Ok(())
+    }
+
+    /// Nothing is left, unless something has happened since we looked.
+    async fn end(&mut self) -> Result<(), Trouble> {
+        self.kept.look().await?;
+        if self.kept.row.seq > self.read {
+            self.reel.look_again();
+            return Ok(());
+        }
+        self.seq = self.read;
+        self.set_clock(self.kept.range[1] as f64);
+        self.state = State::Ended;
+        self.tell();
+        Ok(())
+    }
+
+    /// Is at another moment, with everything that was there. False, and nothing is told, when it is to be yet another.
+    async fn jump(&mut self, to: Target, id: u64) -> Result<bool, Trouble> {
+        self.kept.look().await?;
+        let (seq, at) = self.kept.resolve(to).await?;
+        let document = past::update(&self.kept.store, &self.kept.row, seq).await?;
+        if self.orders.seeks() {
+            return Ok(false);
+        }
+        self.cast
+            .go_to(&self.kept.store, &self.kept.row, self.seq, seq)
+            .await?;
+        let poses = self
+            .reel
+            .go_to(&self.kept.store, self.kept.row.key, seq, at)
+            .await?;
+        let poses: Vec<_> = poses
+            .into_iter()
+            .filter(|(handle, _)| self.cast.has(*handle))
+            .collect();
+        self.seq = seq;
+        self.read = seq;
+        self.events.clear();
+        self.set_clock(at as f64);
+        self.tick0 = at - limits::REPLAY_TICK0_BEFORE_MS;
+        self.say(&Told::Reset {
+            id,
+            seq: seq.0.cast_unsigned(),
+            at: at.max(0).cast_unsigned(),
+        });
+        let _ = self.lanes.push_sync(wire::message(&frame::sync_step2(&document)));
+        let mut frames = vec![wire::presence(&self.welcome(at).write())];
+        frames.extend(roster_frames(seq, &self.cast.entries()));
+        frames.push(wire::presence(&track::tick(self.tick(at), true, &poses)));
+        for frame in frames {
+            let _ = self.lanes.push_sync(frame);
+        }
+        self.done = self.done.max(id);
+        Ok(true)
+    }
+
+    /// Nobody enters a replay, but what the poses mean is said there.
+    fn welcome(&self, at: i64) -> Welcome<'_> {
+        Welcome {
+            resumed: false,
+            handle: 0,
+            member: [0; 16],
+            token: [0; 16],
+            tick_ms: limits::REPLAY_TICK_MS as u16,
+            tick_now: self.tick(at),
+            tick0_unix_ms: self.tick0 as f64,
+            origin: [0.0; 3],
+            unit_shift: 0,
+            grace_ms: 0,
+            cell_m: limits::CELL_M,
+            every: [limits::MID_EVERY as u8, limits::FAR_EVERY as u8],
+            budget: 0,
+            epoch: &self.kept.row.epoch,
+            user: "",
+            name: "",
+        }
+    }
+
+    fn tick(&self, at: i64) -> u32 {
+        u32::try_from((at - self.tick0).max(0) / limits::REPLAY_TICK_MS).unwrap_or(u32::MAX)
+    }
+
+    fn tell(&mut self) {
+        self.told = Instant::now();
+        let [from, to] = self.kept.range.map(|at| at.max(0).cast_unsigned());
+        let position = Position {
+            id: self.done,
+            seq: self.seq.0.cast_unsigned(),
+            at: self.moment(self.told) as u64,
+            state: self.state,
+            speed: self.speed,
+            oldest: self.kept.row.base_seq.0.cast_unsigned(),
+            newest: self.kept.row.seq.0.cast_unsigned(),
+            range: [from, to],
+        };
+        self.say(&Told::Position(position));
+    }
+
+    fn say(&self, told: &Told) {
+        let _ = self.lanes.push(wire::message(&told.write()));
+    }
+}

@@ -1,0 +1,296 @@
+//! Replays: what happened, from any point, at any speed.
+
+use serde_json::json;
+use std::collections::BTreeMap;
+use thexr::space::track::Chunk;
+use thexr_schema::presence::{Reason, Record, Up};
+use thexr_schema::replay::{Order, State, Target};
+use thexr_tests::presence::{Member, Told, at};
+use thexr_tests::replay::{Replay, knock};
+use thexr_tests::rows::Rows;
+use thexr_tests::value::{Content, stroke};
+use thexr_tests::{Client, Rng, Server, http};
+
+const SPACE: &str = "hall";
+
+async fn edit(client: &Client, rng: &mut Rng, n: usize) {
+    let entity = format!("e{}", rng.below(6));
+    match rng.below(6) {
+        0 => drop(client.delete(&entity)),
+        1 => drop(client.push_stroke(&entity, &stroke(&format!("s{n}"), 3))),
+        _ => drop(client.set(&entity, "n", &json!(n))),
+    }
+    client.saved().await;
+}
+
+/// The number of the newest event.
+async fn newest(server: &Server) -> i64 {
+    Rows::open(&server.folder()).await.head(SPACE).await.seq
+}
+
+fn seq(seq: i64) -> Target {
+    Target::Seq(seq.unsigned_abs())
+}
+
+/// SPEC R1, R2, R5: from the beginning to the end a replay is the history, byte by byte, and ends at the present.
+#[tokio::test]
+async fn the_end_of_a_replay_is_the_present() {
+    let server = Server::start().await;
+    let (ana, ben) = (
+        Client::connect(server.addr(), SPACE).await,
+        Client::connect(server.addr(), SPACE).await,
+    );
+    let mut rng = Rng::new(7);
+    for n in 0..60 {
+        edit(if n % 2 == 0 { &ana } else { &ben }, &mut rng, n).await;
+        if n == 30 {
+            server.compact(SPACE, false).await;
+        }
+    }
+    // More than waits for a connection: the replay stands still until it is read.
+    for n in 0..8 {
+        ana.set("large", "text", &json!(format!("{n}").repeat(100_000)));
+        ana.saved().await;
+    }
+    let mut replay = Replay::start(server.addr(), SPACE, "?speed=64").await;
+    replay.ends().await;
+    assert_eq!(replay.content(), server.content(SPACE).await);
+    let rows = Rows::open(&server.folder()).await;
+    let history = rows.whole_history(SPACE).await;
+    let edits: Vec<Vec<u8>> = history
+        .values()
+        .filter(|(kind, _)| *kind == 1)
+        .map(|(_, p)| p.clone())
+        .collect();
+    assert_eq!(replay.updates, edits);
+    let position = replay.at();
+    assert_eq!(
+        (position.seq, position.newest, position.oldest),
+        (history.len() as u64, history.len() as u64, 0)
+    );
+    // What happens now is played when it is asked for.
+    ana.set("late", "n", &json!(1));
+    ana.saved().await;
+    replay.say(Order::Play).await;
+    let seen = position.seq;
+    replay
+        .until("the new event", |replay| {
+            replay.at().seq > seen && replay.at().state == State::Ended
+        })
+        .await;
+    assert_eq!(replay.content(), server.content(SPACE).await);
+}
+
+/// SPEC R2, R3: at any point the document is the one that was there.
+#[tokio::test]
+async fn every_point_of_a_replay_is_what_it_was() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), SPACE).await;
+    let mut rng = Rng::new(11);
+    let mut points: BTreeMap<i64, Content> = BTreeMap::new();
+    for n in 0..40 {
+        edit(&client, &mut rng, n).await;
+        points.insert(newest(&server).await, server.content(SPACE).await);
+        if n == 15 {
+            server.compact(SPACE, false).await;
+        }
+    }
+    let mut replay = Replay::start(server.addr(), SPACE, "?paused=1").await;
+    assert_eq!((replay.at().state, replay.at().seq), (State::Paused, 0));
+    let all: Vec<i64> = points.keys().copied().collect();
+    for _ in 0..12 {
+        let point = all[rng.below(all.len())];
+        replay.seek(seq(point)).await;
+        assert_eq!(replay.at().seq, point as u64);
+        assert_eq!(replay.content(), points[&point], "at {point}");
+    }
+    replay.seek(seq(all[3])).await;
+    for at in [4, 5, 6] {
+        replay.step(1).await;
+        assert_eq!(replay.content(), points[&all[at]], "one further");
+    }
+    for at in [5, 4, 3] {
+        replay.step(-1).await;
+        assert_eq!(replay.content(), points[&all[at]], "one back");
+    }
+    replay.step(3).await;
+    assert_eq!(replay.content(), points[&all[6]]);
+    assert_eq!(replay.at().state, State::Paused);
+    replay.step(-100).await;
+    assert_eq!(replay.at().seq, 0, "no further back than the beginning");
+    assert_eq!(replay.content().json["entities"], json!({}));
+    replay.seek(Target::Seq(1 << 40)).await;
+    assert_eq!(
+        replay.content(),
+        points[all.last().expect("points")],
+        "nor further than the end"
+    );
+    // A time is as good as a number.
+    replay.seek(Target::Time(0)).await;
+    assert_eq!(replay.at().at, replay.at().range[0]);
+    let end = replay.at().range[1];
+    let mut later = Replay::start(server.addr(), SPACE, &format!("?at={end}&paused=1")).await;
+    assert_eq!(later.content(), points[all.last().expect("points")]);
+    later.say(Order::Play).await;
+    later.ends().await;
+}
+
+/// SPEC R3: of many moments that are asked for at once the last is shown.
+#[tokio::test]
+async fn who_drags_a_slider_gets_where_it_stops() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), SPACE).await;
+    for n in 0..10 {
+        client.set("e", "n", &json!(n));
+        client.saved().await;
+    }
+    let last = newest(&server).await.unsigned_abs();
+    let mut replay = Replay::start(server.addr(), SPACE, "?paused=1").await;
+    for id in 1..=200 {
+        let to = Target::Seq(id % last);
+        replay.say(Order::Seek { id, to }).await;
+    }
+    replay.until("the last", |replay| replay.at().id == 200).await;
+    assert_eq!(replay.at().seq, 200 % last);
+    assert!(
+        replay.resets.len() < 200,
+        "{} of 200 were shown",
+        replay.resets.len()
+    );
+}
+
+/// SPEC R2: joins, losses, returns and leaves are those of the journal, with their numbers and reasons.
+#[tokio::test]
+async fn who_came_and_went_is_told_as_it_was_told() {
+    let server = Server::start().await;
+    let mut ana = Member::join(server.addr(), SPACE, "ana").await;
+    let mut ben = Member::join(server.addr(), SPACE, "ben").await;
+    ana.told(Told::Joined("ben".into())).await;
+    let cleo = Member::join(server.addr(), SPACE, "cleo").await;
+    ana.told(Told::Joined("cleo".into())).await;
+    let id = cleo.id.clone();
+    let token = cleo.vanish();
+    ana.told(Told::Suspended("cleo".into())).await;
+    let cleo = Member::enter(server.addr(), SPACE, "cleo", Some(token)).await;
+    ana.told(Told::Resumed("cleo".into())).await;
+    ben.say(&Up::Bye).await;
+    ana.told(Told::Left("ben".into(), Reason::Bye)).await;
+    server
+        .admin(
+            "DELETE",
+            &format!("/api/v1/admin/spaces/{SPACE}/members/{id}"),
+            b"",
+        )
+        .await;
+    ana.told(Told::Left("cleo".into(), Reason::Kicked)).await;
+    drop(cleo);
+    let live: Vec<(u64, Told)> = ana.told.iter().filter(|(seq, _)| *seq > 0).cloned().collect();
+    let mut replay = Replay::start(server.addr(), SPACE, "?speed=64").await;
+    replay.ends().await;
+    assert_eq!(replay.told[0], (1, Told::Joined("ana".into())));
+    assert_eq!(replay.told[1..], live[..]);
+    assert_eq!(replay.names(), ["ana"]);
+    let lost = live
+        .iter()
+        .find(|(_, told)| matches!(told, Told::Suspended(_)))
+        .expect("told")
+        .0;
+    for (at, names) in [
+        (lost, vec!["ana", "ben", "cleo?"]),
+        (2, vec!["ana", "ben"]),
+        (lost + 1, vec!["ana", "ben", "cleo"]),
+    ] {
+        replay.seek(Target::Seq(at)).await;
+        assert_eq!(replay.names(), names, "after {at}");
+    }
+}
+
+/// SPEC R2, T1: poses come as they were written down, which is as they were sent.
+#[tokio::test]
+async fn poses_come_back_byte_by_byte() {
+    let mut server = Server::with(|config| config.pose_track_hz = 20).await;
+    let mut ana = Member::join(server.addr(), SPACE, "ana").await;
+    let mut ben = Member::join(server.addr(), SPACE, "ben").await;
+    let handle = ana.handle;
+    for step in 0..20u8 {
+        ana.pose(at(f32::from(step) / 10.0, 0.0)).await;
+        let n = ben.poses.get(&handle).map_or(0, |(_, n)| *n);
+        ben.until("a tick with ana", |m| {
+            m.poses.get(&handle).is_some_and(|(_, more)| *more > n)
+        })
+        .await;
+    }
+    server.restart().await;
+    let rows = Rows::open(&server.folder()).await;
+    let history = rows.whole_history(SPACE).await;
+    let stored: Vec<(u16, Record)> = history
+        .values()
+        .filter(|(kind, _)| *kind == 7)
+        .flat_map(|(_, payload)| {
+            Chunk::unpack(payload)
+                .expect("a chunk")
+                .samples()
+                .expect("samples")
+        })
+        .flat_map(|sample| sample.records)
+        .collect();
+    assert!(stored.len() >= 10, "{}", stored.len());
+    let mut replay = Replay::start(server.addr(), SPACE, "?speed=64").await;
+    replay.ends().await;
+    assert_eq!(replay.poses, stored);
+    // And in the middle everybody is where they were.
+    let last = stored.last().expect("a sample").1;
+    replay.seek(Target::Time(u64::MAX >> 12)).await;
+    assert!(replay.here.is_empty() || replay.here[&handle] == last);
+    let (before, _) = history.iter().find(|(_, (kind, _))| *kind == 7).expect("a chunk");
+    replay.seek(seq(*before)).await;
+    assert_eq!(replay.here.get(&handle), Some(&last));
+}
+
+/// SPEC R1.
+#[tokio::test]
+async fn what_cannot_be_replayed_is_refused() {
+    let server = Server::start().await;
+    assert_eq!(
+        knock(server.addr(), SPACE, "").await.status,
+        101,
+        "our subprotocol is told by a close code"
+    );
+    let spaces = http::get(server.addr(), "/api/v1/spaces").await.json();
+    assert_eq!(spaces["items"], json!([]), "a replay makes no space");
+    Client::connect(server.addr(), SPACE).await.saved().await;
+    for bad in [
+        "?speed=0",
+        "?speed=65",
+        "?speed=x",
+        "?from=x",
+        "?at=yesterday",
+        "?from=1&at=1",
+        "?paused=perhaps",
+        "?x=1",
+    ] {
+        assert_eq!(knock(server.addr(), SPACE, bad).await.status, 400, "{bad}");
+    }
+    let mut replay = Replay::start(server.addr(), SPACE, "").await;
+    replay.socket().message(&[103, 1, 3]).await;
+    assert_eq!(replay.socket().close().await.0, 4400);
+    let mut replay = Replay::start(server.addr(), SPACE, "").await;
+    // A stock client greets; that is no order.
+    replay
+        .socket()
+        .message(&thexr_schema::frame::sync_step1(&[0]))
+        .await;
+    replay.say(Order::Speed(2.0)).await;
+    replay.until("the speed", |replay| replay.at().speed == 2.0).await;
+    let gone = server
+        .admin("DELETE", &format!("/api/v1/spaces/{SPACE}"), b"")
+        .await;
+    assert_eq!(gone.status, 204);
+    replay
+        .say(Order::Seek {
+            id: 1,
+            to: Target::Seq(0),
+        })
+        .await;
+    assert_eq!(replay.socket().close().await.0, 4404);
+}
