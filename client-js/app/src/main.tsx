@@ -18,7 +18,7 @@ function App() {
   }, [])
   return (
     <>
-      {route.page === 'home' ? <Home /> : <space.Part key={route.id} id={route.id} />}
+      {route.page === 'home' ? <Home /> : <space.Part key={route.id} route={route} />}
       <Toasts />
       <Shortcuts inSpace={route.page === 'space'} />
       <Voice />

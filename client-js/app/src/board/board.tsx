@@ -74,6 +74,7 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
   useEffect(() => surface?.setBoard(board), [surface, board])
   useEffect(() => surface?.setDark(dark), [surface, dark])
   useEffect(() => {
+    if (space.past) return
     if (surface && wet.current && layer.current)
       return showCursors({ canvas: wet.current, layer: layer.current, surface, space, boardId: id })
   }, [surface, space, id])
@@ -128,7 +129,9 @@ export function Board({ space, chosen }: { space: AppSpace; chosen: string | nul
       {count === 0 && !failure && (
         <p class="board-hint" data-testid="board-empty">
           {space.readOnly
-            ? 'Nothing has been drawn here yet.'
+            ? space.past
+              ? 'Nothing was drawn here then.'
+              : 'Nothing has been drawn here yet.'
             : 'Draw here. Everybody in this space sees it.'}
         </p>
       )}
@@ -166,17 +169,21 @@ function useBoardId(space: AppSpace, chosen: string | null): string {
   return last
 }
 
-/** Leaves small pictures for the card on the first page. */
+/** Leaves small pictures for the card on the first page, of the present only. */
 function useThumb(space: AppSpace, board: BoardHandle) {
+  const present = useRef<{ id: string; board: BoardHandle } | null>(null)
+  if (!space.past) present.current = { id: space.id, board }
   useEffect(() => {
     const keep = () => {
+      if (!present.current) return
+      const { id, board } = present.current
       const inks = board.strokes
         .slice(-400)
         .map((stroke) => readInk(stroke))
         .filter((ink) => ink !== null)
       const picture = (dark: boolean) => renderPicture(inks, 1, 320, dark)?.toDataURL('image/webp', 0.7)
       const [light, dark] = [picture(false), picture(true)]
-      if (light && dark) writeThumb(space.id, light, dark)
+      if (light && dark) writeThumb(id, light, dark)
     }
     const hidden = () => {
       if (document.hidden) keep()
@@ -186,7 +193,7 @@ function useThumb(space: AppSpace, board: BoardHandle) {
       document.removeEventListener('visibilitychange', hidden)
       keep()
     }
-  }, [space, board])
+  }, [])
 }
 
 function describe(board: BoardHandle): string {

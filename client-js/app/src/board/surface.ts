@@ -253,10 +253,14 @@ export function createSurface(
     },
     setBoard(next) {
       offs.forEach((off) => off())
+      // The same board at another moment: strokes do not change, and the camera stays where it is.
+      const same = board?.id === next.id
       board = next
-      cache = new Map()
-      inks = []
-      placed = false
+      if (!same) {
+        cache = new Map()
+        inks = []
+        placed = false
+      }
       const changed = () => ask({ read: true })
       growing.clear()
       const grown = (id: string) => {
@@ -270,7 +274,7 @@ export function createSurface(
         next.on('live', (stroke) => grown(stroke.id)),
         next.on('idle', grown),
       ]
-      ask({ read: true, paint: true, wet: true })
+      ask({ read: true, paint: !same, wet: true })
     },
     setDark(next) {
       dark = next

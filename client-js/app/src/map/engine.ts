@@ -25,6 +25,8 @@ const edge = 0.25
 type AnyMember = Member<Record<string, unknown>>
 
 export interface Engine {
+  /** The same space at another moment: who looks stays where they were. */
+  setSpace(space: AppSpace): void
   setDark(dark: boolean): void
   setSharp(sharp: boolean): void
   zoom(factor: number): void
@@ -46,12 +48,15 @@ interface Options {
   space: AppSpace
 }
 
-export function createEngine({ canvas, list, space }: Options): Engine {
+export function createEngine({ canvas, list, space: first }: Options): Engine {
   const found = canvas.getContext('2d')
   if (!found) throw new Error('This browser has no 2D canvas.')
   const c = found
-  const { presence } = space
+  let space = first
+  let { presence } = space
   let me: Walker = readPlace(space)
+  /** Where I am, while I wander through the past. */
+  let mine: Walker | null = space.past ? me : null
   let view: View = { x: me.x, z: me.z, scale: scaleFirst }
   let [width, height, ratio] = [0, 0, 1]
   let dark = false
@@ -96,11 +101,11 @@ export function createEngine({ canvas, list, space }: Options): Engine {
         me: member.me,
         // Without a connection everybody is away, but I know where I am.
         away: member.away && !member.me,
-        far: Math.max(Math.abs(x - me.x), Math.abs(z - me.z)) > nearMetres,
+        far: !space.past && Math.max(Math.abs(x - me.x), Math.abs(z - me.z)) > nearMetres,
       })
     }
-    // Until the server lets me in I am on no list, but I stand here all the same.
-    if (presence.me === null) dots.push(alone())
+    // Until the server lets me in I am on no list, but I stand here all the same. In the past I do not.
+    if (presence.me === null && !space.past) dots.push(alone())
     return dots
   }
 
@@ -153,6 +158,7 @@ export function createEngine({ canvas, list, space }: Options): Engine {
 
   let placeTimer: ReturnType<typeof setTimeout> | undefined
   const writePlaceSoon = () => {
+    if (space.past) return
     placeTimer ??= setTimeout(() => {
       placeTimer = undefined
       writePlace(space, me)
@@ -239,7 +245,7 @@ export function createEngine({ canvas, list, space }: Options): Engine {
     stale = true
     redraw()
   }
-  const offs = [
+  const listen = () => [
     space.entities.on('add', changed),
     space.entities.on('remove', changed),
     space.entities.on('change', changed),
@@ -247,11 +253,23 @@ export function createEngine({ canvas, list, space }: Options): Engine {
     presence.on('leave', redraw),
     presence.on('update', redraw),
   ]
+  let offs = listen()
   const setView = (next: View) => {
     view = { ...next, scale: Math.min(scaleMax, Math.max(scaleMin, next.scale)) }
   }
 
   return {
+    setSpace: (next) => {
+      if (next === space) return
+      if (next.past && !space.past) mine = me
+      if (!next.past && mine) [me, mine] = [mine, null]
+      space = next
+      presence = space.presence
+      offs.forEach((off) => off())
+      offs = listen()
+      changed()
+      toldAt = -Infinity
+    },
     setDark: (next) => {
       dark = next
     },
@@ -264,10 +282,8 @@ export function createEngine({ canvas, list, space }: Options): Engine {
     },
     fit: () => {
       const all = dotsNow(performance.now())
-      const [xs, zs] = [
-        [...all.map((dot) => dot.x), me.x],
-        [...all.map((dot) => dot.z), me.z],
-      ]
+      const mine = space.past && all.length > 0 ? [] : [me]
+      const [xs, zs] = [[...all, ...mine].map((each) => each.x), [...all, ...mine].map((each) => each.z)]
       const [left, right] = [Math.min(...xs), Math.max(...xs)]
       const [top, bottom] = [Math.min(...zs), Math.max(...zs)]
       const scale = Math.min((width - 96) / (right - left || 1), (height - 128) / (bottom - top || 1), 56)
@@ -292,7 +308,7 @@ export function createEngine({ canvas, list, space }: Options): Engine {
     destroy: () => {
       cancelAnimationFrame(frame)
       clearTimeout(placeTimer)
-      writePlace(space, me)
+      writePlace(space, mine ?? me)
       observer.disconnect()
       offs.forEach((off) => off())
     },

@@ -44,7 +44,8 @@ export function SpaceMap({ space }: { space: AppSpace }) {
       off()
       made.destroy()
     }
-  }, [space])
+  }, [])
+  useEffect(() => engine?.setSpace(space), [engine, space])
   useEffect(() => engine?.setDark(dark), [engine, dark])
   useEffect(() => engine?.setSharp(still), [engine, still])
 
@@ -61,7 +62,7 @@ export function SpaceMap({ space }: { space: AppSpace }) {
         tabIndex={0}
         role="application"
         aria-roledescription="map"
-        aria-label={`Map, ${others <= 0 ? 'you are alone' : others === 1 ? 'you and 1 other' : `you and ${others} others`}`}
+        aria-label={`Map, ${space.past ? (members.length === 1 ? '1 person' : `${members.length} people`) : others <= 0 ? 'you are alone' : others === 1 ? 'you and 1 other' : `you and ${others} others`}`}
         aria-describedby="map-help"
       />
       <p id="map-help" class="sr">
@@ -126,6 +127,7 @@ export function SpaceMap({ space }: { space: AppSpace }) {
 /** One line over the map, when there is something to say. */
 function noteOf(space: AppSpace, others: number, lost: boolean): string {
   const { status } = space
+  if (space.past) return space.presence.members.size === 0 ? 'Nobody was here then.' : ''
   if (lost) {
     if (status.state === 'offline' && status.cause === 'token')
       return 'No access token. The others are where you last saw them.'

@@ -28,7 +28,14 @@ export const Avatar = ({ person }: { person: Pick<Person, 'name' | 'color' | 'aw
   </span>
 )
 
-function summary(people: readonly Person[], known: boolean): string {
+function summary(people: readonly Person[], known: boolean, past: boolean): string {
+  if (past)
+    return `People: ${
+      people
+        .map((each) => each.name)
+        .slice(0, 5)
+        .join(', ') || 'nobody'
+    } at that time`
   if (!known) return 'People: finding out who is here'
   const away = people.filter((each) => each.away).length
   const here = people.length - away
@@ -50,7 +57,8 @@ export function PeopleMenu({ space, ownName, share }: Props) {
   const panel = useRef<HTMLElement>(null)
   const phone = useMedia('(max-width: 719px)')
   const people = usePeople(space)
-  const known = people.length > 0
+  const past = space.past === true
+  const known = past || people.length > 0
   // Before the server answers there is one for certain; so the bar does not jump when it does.
   const shown = known ? people : [placeholder(space.user, ownName)]
   const stack = shown.slice(0, phone ? 1 : shown.length > 5 ? 4 : 5)
@@ -101,7 +109,7 @@ export function PeopleMenu({ space, ownName, share }: Props) {
         class="people-button"
         data-testid="people-button"
         data-count={people.length}
-        aria-label={summary(people, known)}
+        aria-label={summary(people, known, past)}
         title="Who is here (U)"
         aria-expanded={open}
         aria-haspopup="dialog"
@@ -112,6 +120,7 @@ export function PeopleMenu({ space, ownName, share }: Props) {
             <Avatar key={each.userId} person={each} />
           ))}
           {rest > 0 && <span class="avatar more-people" data-text={`+${Math.min(rest, 999)}`} />}
+          {shown.length === 0 && <span class="avatar more-people" data-text="0" />}
         </span>
       </button>
       {open && (
@@ -124,7 +133,7 @@ export function PeopleMenu({ space, ownName, share }: Props) {
           data-testid="people"
         >
           <header>
-            <h2>People</h2>
+            <h2>{past ? 'People at that time' : 'People'}</h2>
             <span class="fine">{known ? people.length : ''}</span>
             <span class="grow" />
             <button class="icon-button" aria-label="Copy link" title="Copy link" onClick={share}>
@@ -169,15 +178,19 @@ function PeopleList({ space, people, ownName }: ListProps) {
   const mine = people.find((each) => each.me)
   return (
     <>
-      <TextField
-        class="own-name"
-        label="Your name, as others see it"
-        value={mine?.name ?? ownName}
-        maxLength={nameMax}
-        commit={rename}
-        testid="own-name"
-      />
-      {people.length === 0 ? (
+      {!space.past && (
+        <TextField
+          class="own-name"
+          label="Your name, as others see it"
+          value={mine?.name ?? ownName}
+          maxLength={nameMax}
+          commit={rename}
+          testid="own-name"
+        />
+      )}
+      {people.length === 0 && space.past ? (
+        <p class="none">Nobody was here.</p>
+      ) : people.length === 0 ? (
         <p class="none" data-testid="people-loading">
           Finding out who is here…
         </p>
@@ -218,7 +231,7 @@ function PeopleList({ space, people, ownName }: ListProps) {
           Show {Math.min(page, people.length - limit)} more
         </button>
       )}
-      {people.length === 1 && (
+      {people.length === 1 && !space.past && (
         <p class="none">You are alone here. Send somebody the link, or open it in another window.</p>
       )}
     </>

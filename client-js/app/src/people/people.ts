@@ -70,5 +70,8 @@ export function usePeople(space: AppSpace): Person[] {
     const timer = setTimeout(() => look((n) => n + 1), next - Date.now() + 1)
     return () => clearTimeout(timer)
   }, [next])
-  return peopleOf(presence.users(), (member) => now - (awaySince.current.get(member.id) ?? now))
+  // Who was away in the past is not about to come back.
+  return peopleOf(presence.users(), (member) =>
+    space.past ? Infinity : now - (awaySince.current.get(member.id) ?? now),
+  )
 }

@@ -70,7 +70,7 @@ export function Inspector({ space, chosen, choose }: Props) {
         (chosen === null ? (
           <p class="none">Choose an entity in the outline to see its components.</p>
         ) : (
-          <p class="none">This entity was deleted.</p>
+          <p class="none">{space.past ? 'It is not there at this moment.' : 'This entity was deleted.'}</p>
         ))}
     </section>
   )

@@ -186,7 +186,7 @@ export function Outline({ space, chosen, choose }: Props) {
           <p class="none">Nothing matches “{filter}”.</p>
         ) : (
           <p class="none" data-testid="outline-empty">
-            Nothing here yet. Press N to add the first entity.
+            {space.past ? 'Nothing was here then.' : 'Nothing here yet. Press N to add the first entity.'}
           </p>
         ))}
     </section>

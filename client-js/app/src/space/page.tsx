@@ -1,13 +1,14 @@
 // The space: top bar, outline, whiteboard, inspector, and what replaces them when there is no space.
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { isTyping } from '../ui/shortcuts.js'
 import { lazy } from '../ui/lazy.js'
 import { useAnnouncements } from '../people/announce.js'
 import { clearToasts } from '../ui/toast.js'
 import { useChanges, useMedia } from '../ui/hooks.js'
+import { hrefOf, type Route } from '../route.js'
 import { Closed, Missing } from './closed.js'
 import { Outline } from './outline.js'
-import { useRoom, type Room } from './room.js'
+import { useRoom, type AppSpace, type Room } from './room.js'
 import { StatusStrip } from './status.js'
 import { TopBar } from './top-bar.js'
 
@@ -15,21 +16,34 @@ type View = 'board' | 'map' | 'outline'
 
 const map = lazy(() => import('../map/map.js').then((file) => file.SpaceMap))
 const board = lazy(() => import('../board/board.js').then((file) => file.Board))
+const timeline = lazy(() => import('../past/timeline.js').then((file) => file.Timeline))
 const inspector = lazy(() => import('./inspector.js').then((file) => file.Inspector))
 board.fetch()
 map.fetch()
 inspector.fetch()
 
-export function SpacePage({ id }: { id: string }) {
+type SpaceRoute = Extract<Route, { page: 'space' }>
+
+export function SpacePage({ route }: { route: SpaceRoute }) {
+  const { id } = route
   const { room, create, again } = useRoom(id)
   useEffect(() => clearToasts, [])
   if (!room) return null
   if (room.state === 'missing') return <Missing id={id} why={room.why} create={create} />
-  return <OpenSpace room={room} again={again} />
+  return <OpenSpace room={room} route={route} again={again} />
 }
 
-function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; again: () => void }) {
+interface Props {
+  room: Extract<Room, { state: 'open' }>
+  route: SpaceRoute
+  again: () => void
+}
+
+function OpenSpace({ room, route, again }: Props) {
   const { space, ready, info } = room
+  const [timelineOpen, openTimeline] = useState(false)
+  const [past, setPast] = useState<AppSpace | null>(null)
+  const shown = past ?? space
   const [chosen, choose] = useState<string | null>(null)
   const [tab, setTab] = useState<View>('board')
   const phone = useMedia('(max-width: 719px)')
@@ -41,6 +55,20 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
   }, [title])
 
   useEffect(() => {
+    if (route.seq !== undefined) openTimeline(true)
+  }, [route])
+  const now = useRef({ past })
+  now.current.past = past
+  const toggle = useRef(() => {})
+  toggle.current = () => {
+    if (timelineOpen) {
+      setPast(null)
+      history.replaceState(history.state, '', hrefOf(space.id))
+    }
+    openTimeline(!timelineOpen)
+  }
+
+  useEffect(() => {
     const key = (event: KeyboardEvent) => {
       if (document.querySelector('dialog[open]')) return
       const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event)
@@ -48,11 +76,16 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
         event.preventDefault()
         setTab((was) => (was === 'map' ? 'board' : 'map'))
       }
+      if (plain && event.key.toLowerCase() === 't') {
+        event.preventDefault()
+        toggle.current()
+      }
       if (event.key === 'Escape' && !event.defaultPrevented && !isTyping(event)) choose(null)
       if (isTyping(event) || !(event.ctrlKey || event.metaKey)) return
       const name = event.key.toLowerCase()
       if (name !== 'z' && name !== 'y') return
       event.preventDefault()
+      if (now.current.past) return
       if (name === 'y' || event.shiftKey) space.history.redo()
       else space.history.undo()
     }
@@ -72,15 +105,15 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
     ['map', 'Map'],
   ]
   return (
-    <div class={`space ${chosen ? 'has-choice' : ''}`}>
-      <TopBar room={room} />
+    <div class={`space ${chosen ? 'has-choice' : ''} ${past ? 'in-past' : ''}`}>
+      <TopBar room={room} past={past} timeline={timelineOpen} toggleTimeline={() => toggle.current()} />
       <main class="contents">
         <StatusStrip space={space} storageFailed={room.storageFailed} ready={ready} />
         {ready ? (
           <>
-            {showOutline && <Outline space={space} chosen={chosen} choose={choose} />}
-            {showBoard && <board.Part class="board" space={space} chosen={chosen} />}
-            {showMap && <map.Part class="map" space={space} />}
+            {showOutline && <Outline space={shown} chosen={chosen} choose={choose} />}
+            {showBoard && <board.Part class="board" space={shown} chosen={chosen} />}
+            {showMap && <map.Part class="map" space={shown} />}
             {!phone && (
               <nav class="view-switch" aria-label="Views">
                 {views.map(([view, text]) => (
@@ -97,7 +130,18 @@ function OpenSpace({ room, again }: { room: Extract<Room, { state: 'open' }>; ag
               </nav>
             )}
             {(chosen || !phone) && (
-              <inspector.Part class="inspector" space={space} chosen={chosen} choose={choose} />
+              <inspector.Part class="inspector" space={shown} chosen={chosen} choose={choose} />
+            )}
+            {timelineOpen && (
+              <timeline.Part
+                class="timeline"
+                space={space}
+                title={title}
+                route={route}
+                show={setPast}
+                shown={past}
+                close={() => toggle.current()}
+              />
             )}
           </>
         ) : (

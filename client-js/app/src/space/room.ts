@@ -9,7 +9,10 @@ import { readToken } from '../token.js'
 import { check } from './check.js'
 
 export type Components = Record<string, unknown>
-export type AppSpace = Space<Schema<Components, Record<string, unknown>>>
+export interface AppSpace extends Space<Schema<Components, Record<string, unknown>>> {
+  /** It is a moment of the past: nobody is in it, and it takes no edits. */
+  readonly past?: true
+}
 export type AppEntity = Entity<Components>
 
 declare global {

@@ -7,10 +7,18 @@ import { Icon } from '../ui/icon.js'
 import { showShortcuts } from '../ui/shortcuts.js'
 import { TextField } from '../ui/text-field.js'
 import { toast } from '../ui/toast.js'
-import type { Room } from './room.js'
+import type { AppSpace, Room } from './room.js'
 import { Connection, SavePill } from './status.js'
 
-export function TopBar({ room }: { room: Extract<Room, { state: 'open' }> }) {
+interface Props {
+  room: Extract<Room, { state: 'open' }>
+  /** What is looked at instead of the present. */
+  past: AppSpace | null
+  timeline: boolean
+  toggleTimeline: () => void
+}
+
+export function TopBar({ room, past, timeline, toggleTimeline }: Props) {
   const { space, info } = room
   useChanges((changed) => space.history.on('change', changed), [space])
   const name = info?.name || space.id
@@ -50,16 +58,16 @@ export function TopBar({ room }: { room: Extract<Room, { state: 'open' }> }) {
         testid="space-name"
         disabled={space.readOnly}
       />
-      <SavePill space={space} />
+      {!past && <SavePill space={space} />}
       <Connection space={space} />
       <span class="grow" />
-      <PeopleMenu space={space} ownName={chosenName() ?? givenName()} share={share} />
+      <PeopleMenu space={past ?? space} ownName={chosenName() ?? givenName()} share={share} />
       <button
         class="icon-button"
         data-testid="undo"
         aria-label="Undo"
         title="Undo (Ctrl Z)"
-        disabled={!space.history.canUndo}
+        disabled={past !== null || !space.history.canUndo}
         onClick={() => space.history.undo()}
       >
         <Icon name="undo" />
@@ -69,10 +77,20 @@ export function TopBar({ room }: { room: Extract<Room, { state: 'open' }> }) {
         data-testid="redo"
         aria-label="Redo"
         title="Redo (Ctrl Shift Z)"
-        disabled={!space.history.canRedo}
+        disabled={past !== null || !space.history.canRedo}
         onClick={() => space.history.redo()}
       >
         <Icon name="redo" />
+      </button>
+      <button
+        class="icon-button"
+        data-testid="history"
+        aria-label="Timeline"
+        title="Timeline (T)"
+        aria-expanded={timeline}
+        onClick={toggleTimeline}
+      >
+        <Icon name="history" />
       </button>
       <button class="icon-button wide-only" aria-label="Copy link" title="Copy link" onClick={share}>
         <Icon name="link" />

@@ -28,6 +28,7 @@ const groups: [string, [string, string][]][] = [
       ['N', 'New entity'],
       ['M', 'Map or whiteboard'],
       ['U', 'Who is here'],
+      ['T', 'Timeline: what was here before'],
     ],
   ],
   [
@@ -37,6 +38,19 @@ const groups: [string, [string, string][]][] = [
       ['← →', 'Close, open'],
       ['Enter', 'Edit components'],
       ['Delete', 'Delete entity'],
+    ],
+  ],
+  [
+    'Timeline',
+    [
+      ['← →', 'One event back, on'],
+      ['Shift ← →', 'Ten seconds'],
+      ['Page Up, Page Down', 'A minute'],
+      ['Home', 'The oldest moment'],
+      ['End, Esc', 'Now'],
+      ['Space', 'Play, pause'],
+      ['[ ]', 'Slower, faster'],
+      ['+ − 0', 'Less time, more, all'],
     ],
   ],
   [
