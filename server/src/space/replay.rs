@@ -70,6 +70,8 @@ pub struct Player {
     done: u64,
     /// When the client was last told where we are.
     told: Instant,
+    /// When it last went to another moment.
+    jumped: Instant,
 }
 
 impl Player {
@@ -100,6 +102,7 @@ impl Player {
             tick0: 0,
             done: 0,
             told: now,
+            jumped: now,
         }
     }
 
@@ -113,24 +116,22 @@ impl Player {
     }
 
     async fn turn(&mut self) -> Result<(), Trouble> {
+        // First: a client that asks and does not read is not given more.
+        if self
+            .lanes
+            .heaped(limits::REPLAY_QUEUE_BYTES, limits::REPLAY_QUEUE_LEN)
+        {
+            let lanes = self.lanes.clone();
+            lanes.taken().await;
+            self.hold();
+            return Ok(());
+        }
         if let Some(pending) = self.orders.take() {
             return self.obey(pending).await;
         }
         let orders = self.orders.clone();
         if self.state != State::Playing {
             orders.wait().await;
-            return Ok(());
-        }
-        if self
-            .lanes
-            .heaped(limits::REPLAY_QUEUE_BYTES, limits::REPLAY_QUEUE_LEN)
-        {
-            let lanes = self.lanes.clone();
-            tokio::select! { biased;
-                () = orders.wait() => {}
-                () = lanes.taken() => {}
-            }
-            self.hold();
             return Ok(());
         }
         self.fill().await?;
@@ -305,15 +306,16 @@ impl Player {
 
     /// Is at another moment, with everything that was there. False, and nothing is told, when it is to be yet another.
     async fn jump(&mut self, to: Target, id: u64) -> Result<bool, Trouble> {
+        // Orders that come meanwhile replace each other.
+        sleep_until(self.jumped + limits::REPLAY_JUMP_GAP).await;
+        self.jumped = Instant::now();
         self.kept.look().await?;
         let (seq, at) = self.kept.resolve(to).await?;
         let document = past::update(&self.kept.store, &self.kept.row, seq).await?;
         if self.orders.seeks() {
             return Ok(false);
         }
-        self.cast
-            .go_to(&self.kept.store, &self.kept.row, self.seq, seq)
-            .await?;
+        self.cast.go_to(&self.kept, self.seq, seq).await?;
         let poses = self
             .reel
             .go_to(&self.kept.store, self.kept.row.key, seq, at)

@@ -1,8 +1,9 @@
 //! Who was in a space at a moment: what its journal of members adds up to, told as a live space tells it.
 
+use super::kept::Kept;
 use crate::limits;
 use crate::space::Trouble;
-use crate::store::{Event, EventKind, Kinds, SpaceRow, Store};
+use crate::store::{Event, EventKind, Kinds, MemberRow};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use thexr_schema::ids::Seq;
@@ -57,12 +58,16 @@ impl Cast {
     }
 
     /// From the moment after event `now` to that after `seq`.
-    pub async fn go_to(&mut self, store: &Store, row: &SpaceRow, now: Seq, seq: Seq) -> Result<(), Trouble> {
+    pub async fn go_to(&mut self, kept: &Kept, now: Seq, seq: Seq) -> Result<(), Trouble> {
+        let Kept { store, row, .. } = kept;
         let mut seen = now;
-        if seq < now {
+        if seq < now || now < row.base_seq {
             // Backwards is from the beginning: a leave does not say who it was that left.
             *self = Self::default();
-            seen = Seq::ZERO;
+            seen = row.base_seq;
+            if row.base_seq > Seq::ZERO {
+                self.seed(store.members(row.key).await?, kept.range[0]);
+            }
         }
         while seen < seq {
             let page = limits::HISTORY_PAGE_EVENTS;
@@ -76,6 +81,26 @@ impl Cast {
             }
         }
         Ok(())
+    }
+
+    /// Where the joins of long ago are not kept any more: who is here today and came before that was here. Who has left
+    /// since is missing, because only the join said who it was.
+    fn seed(&mut self, members: Vec<MemberRow>, first_at: i64) {
+        for member in members.into_iter().filter(|member| member.joined_at < first_at) {
+            let Some(id) = id_of(&member.member) else { continue };
+            let who = Who {
+                id,
+                user: member.user,
+                name: member.name,
+                role: member.role,
+                yjs: member.yjs,
+                state: member.state,
+                joined_at: member.joined_at.max(0).cast_unsigned(),
+                away: false,
+            };
+            self.handles.insert(id, member.handle);
+            self.members.insert(member.handle, who);
+        }
     }
 
     /// Something happened; gives the event as it is told to others, when it is about a member.
@@ -139,5 +164,47 @@ impl Cast {
         };
         told.write(&mut out);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn row(n: u8, joined_at: i64) -> MemberRow {
+        MemberRow {
+            member: format!("{n:032x}"),
+            handle: u16::from(n),
+            user: format!("user{n}"),
+            name: format!("name{n}"),
+            role: 1,
+            yjs: 0,
+            token: Vec::new(),
+            joined_at,
+            away: true,
+            heard_at: 0,
+            state: "{}".into(),
+        }
+    }
+
+    /// SPEC R2.
+    #[test]
+    fn who_came_before_what_is_kept_and_is_still_here_was_here() {
+        let mut cast = Cast::default();
+        cast.seed(vec![row(1, 100), row(2, 300)], 200);
+        let entries: Vec<u16> = cast.entries().iter().map(|entry| entry.handle).collect();
+        assert_eq!(entries, [1], "the second joins later, and that is kept");
+        let left = |n: u8| Event {
+            seq: Seq(9),
+            at: 400,
+            kind: EventKind::Left as i64,
+            member: Some(format!("{n:032x}")),
+            user: None,
+            payload: Bytes::from_static(br#"{"reason":"bye","last_heard":400}"#),
+            changes: None,
+        };
+        assert!(cast.take(&left(7)).is_none(), "nobody we know");
+        assert!(cast.take(&left(1)).is_some() && !cast.has(1));
     }
 }
