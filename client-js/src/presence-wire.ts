@@ -4,7 +4,7 @@ import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import { ageOf, recordLength, unpackDot, unpackPose } from './pose-wire.js'
 import type { PoseFrame } from './pose-wire.js'
-import type { Joint, Pose } from './types.js'
+import type { Joint, LeaveReason, Pose } from './types.js'
 import { PRESENCE } from './wire.js'
 
 export const SUBPROTOCOL = 'thexr.p1'
@@ -139,11 +139,9 @@ export interface Entry {
   state: string
 }
 
-export type Reason = 'bye' | 'grace' | 'kicked' | 'expired' | 'shutdown' | 'replaced'
-
 export type PresenceEvent = { seq: number; at: number; handle: number } & (
   | { kind: 'joined'; entry: Entry }
-  | { kind: 'left'; reason: Reason; heardAt: number }
+  | { kind: 'left'; reason: LeaveReason; heardAt: number }
   | { kind: 'suspended'; heardAt: number }
   | { kind: 'resumed' }
   | { kind: 'state'; state: string }
@@ -179,7 +177,7 @@ export type Down =
 
 type In = decoding.Decoder
 
-const REASONS: readonly Reason[] = ['bye', 'grace', 'kicked', 'expired', 'shutdown', 'replaced']
+const REASONS: readonly LeaveReason[] = ['bye', 'grace', 'kicked', 'expired', 'shutdown', 'replaced']
 
 const malformed = (): Error => new Error('malformed presence message')
 

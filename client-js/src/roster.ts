@@ -3,10 +3,11 @@
 import { sameJson } from './json.js'
 import type { Entry, PresenceEvent } from './presence-wire.js'
 import type { AnyMember } from './presence.js'
+import type { LeaveReason } from './types.js'
 
 export interface RosterEvents {
   join: (member: AnyMember, info: { firstForUser: boolean }) => void
-  leave: (member: AnyMember, info: { lastForUser: boolean }) => void
+  leave: (member: AnyMember, info: { lastForUser: boolean; reason: LeaveReason | null }) => void
   update: (member: AnyMember) => void
 }
 
@@ -82,12 +83,12 @@ export const createRoster = (tell: Tell): Roster => {
     tell.update(member)
   }
 
-  const go = (member: AnyMember) => {
+  const go = (member: AnyMember, reason: LeaveReason | null) => {
     snapshot = null
     byId.delete(member.id)
     names.delete(member.id)
     for (const [handle, id] of handles) if (id === member.id) handles.delete(handle)
-    tell.leave(member, { lastForUser: count(member.userId, -1) === 0 })
+    tell.leave(member, { lastForUser: count(member.userId, -1) === 0, reason })
   }
 
   const apply = (event: PresenceEvent) => {
@@ -97,7 +98,7 @@ export const createRoster = (tell: Tell): Roster => {
     if (!member) return
     switch (event.kind) {
       case 'left':
-        return go(member)
+        return go(member, event.reason)
       case 'suspended':
         return change(member, { away: true })
       case 'resumed':
@@ -136,7 +137,7 @@ export const createRoster = (tell: Tell): Roster => {
       }
       if (more) return false
       listed = null
-      for (const member of [...byId.values()]) if (!seen.has(member.id)) go(member)
+      for (const member of [...byId.values()]) if (!seen.has(member.id)) go(member, null)
       for (const event of waiting.splice(0)) apply(event)
       return true
     },

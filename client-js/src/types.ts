@@ -336,10 +336,14 @@ export interface Member<M> {
   readonly away: boolean
 }
 
+/** Why somebody left: in order; not back within the grace; thrown out; access over; not back after a restart; taken over. */
+export type LeaveReason = 'bye' | 'grace' | 'kicked' | 'expired' | 'shutdown' | 'replaced'
+
 export interface PresenceEvents<M> {
   /** Also for everybody who is there when we come, before `sync`. */
   join: (member: Member<M>, info: { firstForUser: boolean }) => void
-  leave: (member: Member<M>, info: { lastForUser: boolean }) => void
+  /** Without a reason when it happened while we were away. */
+  leave: (member: Member<M>, info: { lastForUser: boolean; reason: LeaveReason | null }) => void
   update: (member: Member<M>) => void
   /** A pose as it arrives; for drawing use `pose()`. */
   pose: (member: Member<M>, pose: Pose) => void

@@ -14,7 +14,6 @@ pub mod past;
 pub mod people;
 pub mod poses;
 pub mod replay;
-pub mod retention;
 pub mod roster;
 mod saver;
 pub mod track;

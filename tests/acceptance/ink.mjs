@@ -6,10 +6,9 @@
 // Without a file it draws 200 strokes of its own making.
 import { connect } from '@thexr/client'
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { gunzipSync } from 'node:zlib'
 import * as Y from 'yjs'
+import { inkOf } from './recordings.mjs'
 import { boardOf, boardOfDocument, boardOfPages, startThexr, updatesOf, WebSocket, when } from './support.mjs'
 
 const board = 'board'
@@ -21,40 +20,7 @@ const pressureSteps = 255
 const stepsPerPx = 8
 
 const file = process.argv[2]
-const ink = file ? readInk(file) : makeInk(200)
-
-function readInk(path) {
-  const text = gunzipSync(readFileSync(path)).toString('utf8')
-  return text
-    .split('\n')
-    .filter((each) => each !== '')
-    .map((each) => JSON.parse(each))
-}
-
-/** Loops and waves, the same ones on every run. */
-function makeInk(count) {
-  let seed = 1
-  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
-  return Array.from({ length: count }, () => {
-    const [x, y, wide, turns] = [
-      random() * 4000 - 2000,
-      random() * 3000 - 1500,
-      20 + random() * 300,
-      0.5 + random() * 4,
-    ]
-    const points = Array.from({ length: 5 + Math.floor(random() * 120) }, (_, n) => {
-      const angle = (n / 60) * turns
-      return [x + wide * Math.cos(angle) + n, y + wide * Math.sin(angle), 0.2 + 0.6 * random()]
-    })
-    return {
-      color: `#${Math.floor(random() * 0xffffff)
-        .toString(16)
-        .padStart(6, '0')}`,
-      width: 1 + Math.floor(random() * 8),
-      points,
-    }
-  })
-}
+const ink = inkOf(file, 200)
 
 const open = (server, user) => connect(server.url, space, { WebSocket, offline: false, user })
 const seconds = (from) => `${((performance.now() - from) / 1000).toFixed(2)} s`

@@ -6,45 +6,15 @@
 // Without a file somebody of our own making walks, looks around and waves for three seconds.
 import { connect } from '@thexr/client'
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { gunzipSync } from 'node:zlib'
+import { motionOf, poseOf } from './recordings.mjs'
 import { startThexr, WebSocket, when } from './support.mjs'
 
 const file = process.argv[2]
-const recording = file ? read(file) : make(3000)
+const recording = motionOf(file, 3000)
 /** Each begins a little later in the recording, so that together they send most of its samples. */
 const players = 5
 
-function read(path) {
-  const text = gunzipSync(readFileSync(path)).toString('utf8')
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line))
-}
-
-function make(ms) {
-  const turn = (angle) => [0, Math.sin(angle / 2), 0, Math.cos(angle / 2)]
-  return Array.from({ length: Math.floor((ms * 90) / 1000) }, (_, n) => {
-    const [t, s] = [(n * 1000) / 90, n / 90]
-    const [x, z] = [s * 0.8, Math.sin(s) * 0.3]
-    const wave = Math.sin(s * 6) * 0.2
-    return {
-      t,
-      head: [x, 1.62 + Math.sin(s * 9) * 0.01, z, ...turn(Math.sin(s * 2))],
-      left: [x - 0.25, 1.1, z - 0.2, ...turn(s)],
-      right: [x + 0.3, 1.4 + wave, z - 0.35, 0.5, 0.5, -0.5, 0.5],
-    }
-  })
-}
-
-const joint = ([x, y, z, ...rot]) => ({ pos: [x, y, z], rot })
-const poseOf = (sample) => ({
-  head: joint(sample.head),
-  left: joint(sample.left),
-  right: joint(sample.right),
-})
 const off = (a, b) => Math.max(...a.pos.map((value, axis) => Math.abs(value - b.pos[axis]))) * 1000
 const turned = (a, b) => {
   const size = Math.hypot(...a.rot)

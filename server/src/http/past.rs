@@ -45,11 +45,7 @@ impl Moment {
         let seq = match *self {
             Self::Seq(seq) => seq,
             Self::At(at) if at < row.created_at => -1,
-            Self::At(at) => match store.seq_at(row.key, at).await? {
-                // What is pruned ends with it, but not all that is before it is it.
-                seq if seq == row.base_seq && at < store.begins_at(row.key, seq).await?.unwrap_or(0) => -1,
-                seq => seq.0,
-            },
+            Self::At(at) => store.seq_at(row.key, at).await?.0,
             Self::Now => row.seq.0,
         };
         Ok(past::moment(row, seq)?)

@@ -3,7 +3,6 @@
 mod api;
 mod bundle;
 mod edges;
-mod retention;
 
 use super::problem::Code;
 use super::router;

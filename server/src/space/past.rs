@@ -94,22 +94,16 @@ pub async fn update(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Vec<u8>, 
 }
 
 async fn parts(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Parts, Trouble> {
-    let mut row = row.clone();
-    loop {
-        let snapshot = store.snapshot_before(row.key, seq).await?;
-        let from = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
-        let edits = edits(store, &row, from, seq).await?;
-        // What was read is whole if the history did not begin later meanwhile.
-        let base = store.base_seq(row.key).await?;
-        if from >= base {
-            return Ok(Parts { snapshot, edits });
-        }
-        if base == row.base_seq {
-            return Err(Trouble::Damaged(format!("the snapshot at {base} is missing")));
-        }
-        row.base_seq = base;
-        moment(&row, seq.0)?;
+    let snapshot = store.snapshot_before(row.key, seq).await?;
+    let from = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+    if from < row.base_seq {
+        return Err(Trouble::Damaged(format!(
+            "the snapshot at {} is missing",
+            row.base_seq
+        )));
     }
+    let edits = edits(store, row, from, seq).await?;
+    Ok(Parts { snapshot, edits })
 }
 
 impl Parts {

@@ -96,10 +96,7 @@ impl Store {
             Moment::At(seq) => Ok(seq),
             Moment::Within(block, base) => {
                 let events = block.unpack(Seq::ZERO, Kinds::ALL).await?;
-                let last = events
-                    .iter()
-                    .rev()
-                    .find(|event| event.at <= at && event.seq > base);
+                let last = events.iter().rev().find(|event| event.at <= at);
                 Ok(last.map_or(base, |event| event.seq))
             }
         }

@@ -12,13 +12,14 @@ const bin = resolve(process.env.THEXR_BIN ?? join(import.meta.dirname, '../../..
 /** What the admin endpoints of every server started here want. */
 export const adminToken = 'a-token-that-only-tests-know-of-0123456789'
 
-export async function startThexr() {
+/** `more`: further arguments of the program. */
+export async function startThexr(...more) {
   const data = await mkdtemp(join(tmpdir(), 'thexr-test-'))
   let child = null
   let url = ''
 
   async function start(listen) {
-    const args = ['serve', '--listen', listen, '--data', data, '--admin-token', adminToken]
+    const args = ['serve', '--listen', listen, '--data', data, '--admin-token', adminToken, ...more]
     const started = spawn(bin, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },

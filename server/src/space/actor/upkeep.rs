@@ -10,8 +10,12 @@ impl Actor {
         self.look_after_cursors(now);
         self.expire_members(now);
         self.compact_if_due(now);
-        // Ticks end with the last member, and its track is to be stored all the same.
-        let chunk = self.track.close_if_due(now);
+        // Ticks end with the last member, and its track is to be stored all the same: whoever looks then sees all of it.
+        let chunk = if self.people.len() == 0 {
+            self.track.close()
+        } else {
+            self.track.close_if_due(now)
+        };
         self.pack(chunk);
         // A member that is away is still owed its leave.
         let nobody = self.people.len() == 0 && self.roster.as_ref().is_some_and(|roster| roster.len() == 0);
