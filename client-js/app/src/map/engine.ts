@@ -177,11 +177,28 @@ export function createEngine({ canvas, list, space: first }: Options): Engine {
     view.z + (py - height / 2) / view.scale,
   ]
 
+  const inView = ({ x, z }: Dot) =>
+    Math.abs(x - view.x) < width / 2 / view.scale && Math.abs(z - view.z) < height / 2 / view.scale
+
+  function fit() {
+    const all = dotsNow(performance.now())
+    const mine = space.past && all.length > 0 ? [] : [me]
+    const [xs, zs] = [[...all, ...mine].map((each) => each.x), [...all, ...mine].map((each) => each.z)]
+    const [left, right] = [Math.min(...xs), Math.max(...xs)]
+    const [top, bottom] = [Math.min(...zs), Math.max(...zs)]
+    const scale = Math.min((width - 96) / (right - left || 1), (height - 128) / (bottom - top || 1), 56)
+    setView({ x: (left + right) / 2, z: (top + bottom) / 2, scale })
+  }
+
   function step(now: number) {
     frame = requestAnimationFrame(step)
     move(now)
     if (width === 0) return
     const dots = dotsNow(now)
+    if (unseen && dots.length > 0) {
+      unseen = false
+      if (!dots.some(inView)) fit()
+    }
     thingsNow()
     const sum = sumOf(dots)
     if (sum !== painted) {
@@ -207,6 +224,8 @@ export function createEngine({ canvas, list, space: first }: Options): Engine {
     }
     return sum
   }
+  /** Nobody of the past has been seen yet. */
+  let unseen = space.past === true
   let redraws = 0
   const redraw = () => {
     redraws++
@@ -269,6 +288,7 @@ export function createEngine({ canvas, list, space: first }: Options): Engine {
       offs = listen()
       changed()
       toldAt = -Infinity
+      unseen = next.past === true
     },
     setDark: (next) => {
       dark = next
@@ -280,15 +300,7 @@ export function createEngine({ canvas, list, space: first }: Options): Engine {
       setView({ ...view, scale: view.scale * factor })
       keepInView()
     },
-    fit: () => {
-      const all = dotsNow(performance.now())
-      const mine = space.past && all.length > 0 ? [] : [me]
-      const [xs, zs] = [[...all, ...mine].map((each) => each.x), [...all, ...mine].map((each) => each.z)]
-      const [left, right] = [Math.min(...xs), Math.max(...xs)]
-      const [top, bottom] = [Math.min(...zs), Math.max(...zs)]
-      const scale = Math.min((width - 96) / (right - left || 1), (height - 128) / (bottom - top || 1), 56)
-      setView({ x: (left + right) / 2, z: (top + bottom) / 2, scale })
-    },
+    fit,
     steer: (next, fresh) => {
       way = next
       if (next[0] === 0 && next[1] === 0) return

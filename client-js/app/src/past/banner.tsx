@@ -20,12 +20,14 @@ interface Props {
   readOnly: boolean
   /** Asks for the moment again, after it could not be had. */
   retry: (() => void) | null
+  /** What plays stops: what is asked about is one moment. */
+  halt: () => void
   back: () => void
 }
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-export function Banner({ space, title, moment, note, settled, readOnly, retry, back }: Props) {
+export function Banner({ space, title, moment, note, settled, readOnly, retry, halt, back }: Props) {
   const [asking, setAsking] = useState<Moment | null>(null)
   const [forking, setForking] = useState(false)
   const { seq } = moment
@@ -69,7 +71,10 @@ export function Banner({ space, title, moment, note, settled, readOnly, retry, b
             class="small"
             data-testid="restore"
             disabled={!settled || seq === null}
-            onClick={() => setAsking(moment)}
+            onClick={() => {
+              halt()
+              setAsking(moment)
+            }}
           >
             Restore here
           </button>

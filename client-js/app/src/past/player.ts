@@ -1,38 +1,121 @@
-// A clock that moves the playhead.
+// A replay of the server's: document, members and poses, as they went on.
+import type { Replay } from '@thexr/client'
+import type { AppSpace, Components } from '../space/room.js'
+import type { Moment } from './moment.js'
+import { pastSpace, type Crowd } from './view.js'
+
 export const speeds: readonly number[] = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64]
 
 export interface Player {
-  play(from: number, speed: number): void
+  /** Plays from there, or goes on where it was paused when that is there. */
+  play(from: Moment, speed: number): void
   pause(): void
   setSpeed(speed: number): void
-  destroy(): void
+  /** Somebody went elsewhere: there is nothing to go on with. */
+  stop(): void
 }
 
-export function createPlayer({ tick }: { tick: (at: number) => void }): Player {
+interface Listener {
+  /** Once when it begins: what it plays in. */
+  show(past: AppSpace): void
+  /** With each frame. */
+  moved(moment: Moment): void
+  /** It waits for the server, or does not any more. */
+  waiting(on: boolean): void
+  ended(): void
+  failed(why: string): void
+}
+
+export function createPlayer(space: AppSpace, { show, moved, waiting, ended, failed }: Listener): Player {
+  let replay: Replay<Components, Record<string, unknown>> | null = null
+  let running: AbortController | null = null
+  let paused: Moment | null = null
   let frame = 0
-  let at = 0
-  let speed = 1
-  let before = 0
-  const step = (now: number) => {
-    frame = requestAnimationFrame(step)
-    at += (now - before) * speed
-    before = now
-    tick(at)
+
+  const now = (): Moment | null => replay && { at: replay.time.getTime(), seq: replay.seq }
+  const follow = () => {
+    frame = requestAnimationFrame(follow)
+    const moment = now()
+    if (moment && replay?.state.state === 'playing') moved(moment)
   }
-  const pause = () => {
+  const rest = () => {
     cancelAnimationFrame(frame)
     frame = 0
   }
+  const stop = () => {
+    rest()
+    running?.abort()
+    running = null
+    replay = null
+    paused = null
+  }
+
+  async function begin(from: Moment, speed: number) {
+    const mine = new AbortController()
+    running = mine
+    try {
+      const made = await space.replay({
+        from: from.seq ?? new Date(from.at),
+        speed,
+        paused: paused !== null,
+        signal: mine.signal,
+      })
+      if (running !== mine) return
+      replay = made
+      const scene = () => {
+        const { doc, entities } = made
+        show(
+          pastSpace(
+            space,
+            { doc, entities, board: (name) => made.board(name) },
+            made.presence as unknown as Crowd,
+          ),
+        )
+      }
+      made.on('reset', scene)
+      made.on('state', ({ state }) => {
+        waiting(state === 'connecting')
+        if (state === 'ended') ended()
+      })
+      made.on('position', () => {
+        // It ran on for as long as the word to stop took.
+        if (!paused || made.state.state !== 'paused') return
+        paused = now()
+        if (paused) moved(paused)
+      })
+      await made.ready
+    } catch (error) {
+      if (running !== mine) return
+      stop()
+      failed(error instanceof Error ? error.message : String(error))
+    }
+  }
+
   return {
-    play(from, pace) {
-      pause()
-      ;[at, speed, before] = [from, pace, performance.now()]
-      frame = requestAnimationFrame(step)
+    play(from, speed) {
+      const same = replay && paused && from.at === paused.at && from.seq === paused.seq
+      paused = null
+      rest()
+      follow()
+      if (same && replay) {
+        replay.speed = speed
+        replay.play()
+        return
+      }
+      running?.abort()
+      replay = null
+      void begin(from, speed)
     },
-    pause,
-    setSpeed: (next) => {
-      speed = next
+    pause() {
+      rest()
+      replay?.pause()
+      paused = now()
+      if (paused) moved(paused)
+      else stop()
     },
-    destroy: pause,
+    setSpeed(speed) {
+      if (replay) replay.speed = speed
+    },
+    stop,
   }
 }

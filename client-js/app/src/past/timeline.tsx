@@ -29,7 +29,9 @@ export function Timeline({ title, close, ...props }: Props) {
     ? `${failure} You still see ${shown ? 'another moment' : 'the present'}.`
     : moment && !shown
       ? `Loading ${momentText(moment.at)}…`
-      : ''
+      : travel.waiting
+        ? 'Waiting for the server…'
+        : ''
   return (
     <>
       {(moment || failure) && (
@@ -40,6 +42,7 @@ export function Timeline({ title, close, ...props }: Props) {
           note={note}
           settled={settled && !failure}
           readOnly={space.readOnly}
+          halt={travel.halt}
           retry={failure && moment ? travel.retry : null}
           back={travel.toNow}
         />

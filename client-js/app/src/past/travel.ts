@@ -32,6 +32,7 @@ export function useTravel({ space, route, show, shown }: TravelProps) {
   const [failure, setFailure] = useState('')
   const [speed, setSpeed] = useState(1)
   const [playing, setPlaying] = useState(false)
+  const [waiting, setWaiting] = useState(false)
   const { known, again } = useActivity(space, stretch, moment === null)
   const whole = known.state === 'known' ? known.whole : null
   const part = known.state === 'known' ? known.part : null
@@ -88,8 +89,9 @@ export function useTravel({ space, route, show, shown }: TravelProps) {
   // --- going somewhere
 
   const toNow = () => {
-    player.current?.pause()
+    player.current?.stop()
     setPlaying(false)
+    setWaiting(false)
     frames.current?.stop()
     lastKey.current = ''
     now.current.moment = null
@@ -99,11 +101,17 @@ export function useTravel({ space, route, show, shown }: TravelProps) {
     show(null)
     again()
   }
-  const look = (next: Moment) => {
+  /** The playhead is there. */
+  const arrive = (next: Moment) => {
     now.current.moment = next
     setMoment(next)
-    setSettled(false)
     if (stretch && whole) setStretch(following(stretch, whole, next.at))
+  }
+  const look = (next: Moment) => {
+    player.current?.stop()
+    setWaiting(false)
+    arrive(next)
+    setSettled(false)
     frames.current?.want(next.seq === null ? { at: next.at } : { seq: next.seq })
   }
   const halt = () => {
@@ -143,18 +151,34 @@ export function useTravel({ space, route, show, shown }: TravelProps) {
   // --- playing
 
   const player = useRef<Player | null>(null)
-  const go = useRef(toTime)
-  go.current = toTime
+  const go = useRef(arrive)
+  go.current = arrive
   useEffect(() => {
-    const made = createPlayer({ tick: (at) => go.current(at) })
+    const made = createPlayer(space, {
+      show: (past) => {
+        lastKey.current = ''
+        show(past)
+        setSettled(true)
+      },
+      moved: (next) => go.current(next),
+      waiting: setWaiting,
+      ended: toNow,
+      failed: (why) => {
+        setPlaying(false)
+        setFailure(why)
+      },
+    })
     player.current = made
-    return () => made.destroy()
-  }, [])
+    return made.stop
+  }, [space])
   const toggle = () => {
     if (!whole || !player.current) return
     if (playing) return halt()
-    const from = moment?.at ?? stretch?.from ?? whole.from
-    if (!moment) look({ at: from, seq: null })
+    const from = now.current.moment ?? { at: stretch?.from ?? whole.from, seq: null }
+    // The picture that is on its way would replace the one that plays.
+    frames.current?.stop()
+    if (!moment) arrive(from)
+    setFailure('')
     player.current.play(from, speed)
     setPlaying(true)
   }
@@ -201,6 +225,8 @@ export function useTravel({ space, route, show, shown }: TravelProps) {
     /** The page shows that moment. */
     settled,
     failure,
+    /** A replay waits for the server. */
+    waiting,
     known,
     again,
     whole,
@@ -209,6 +235,7 @@ export function useTravel({ space, route, show, shown }: TravelProps) {
     stretch,
     items,
     playing,
+    halt,
     speed,
     /** Where the playhead is at this instant, which may be ahead of what is drawn. */
     at: () => now.current.moment?.at ?? whole?.to ?? 0,
