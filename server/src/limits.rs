@@ -202,6 +202,10 @@ pub const POSE_CHUNK_BYTES: usize = 256 << 10;
 /// people once a second fit. Symptom: `limit_hits` of `pose_track`, and poses that jump in a replay.
 pub const POSE_TRACK_BYTES_PER_HOUR: u32 = 256 << 20;
 
+/// Bytes of the pose track beyond which a space is compacted, however little was edited: what is not sealed is not pruned.
+pub const POSE_LOG_BYTES: usize = 32 << 20;
+/// Events without an edit among them that a compaction leaves as they are: fewer are not worth a snapshot.
+pub const QUIET_LOG_ROWS: i64 = 200;
 /// Chunks of one space that are being compressed; while there are so many, samples are skipped.
 pub const POSE_CHUNKS_PACKING_MAX: usize = 4;
 

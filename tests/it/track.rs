@@ -162,3 +162,27 @@ async fn after_a_kill_only_the_open_chunk_is_missing() {
     let rows = Rows::open(process.folder()).await;
     assert_eq!(chunks(&rows).await.len(), after.len());
 }
+
+/// SPEC T2: what is written down of a space that nobody edits is sealed as well, and can be pruned.
+#[tokio::test]
+async fn a_long_time_without_an_edit_is_sealed_too() {
+    let mut server = Server::start().await;
+    for n in 0..110 {
+        let mut member = Member::join(server.addr(), "hall", &format!("m{n}")).await;
+        member.say(&Up::Bye).await;
+        member.socket().close().await;
+    }
+    assert!(!server.compact("hall", false).await.hash.is_empty());
+    let rows = Rows::open(&server.folder()).await;
+    let head = rows.head("hall").await;
+    assert!(
+        head.snap_seq >= 200 && head.sealed_seq == head.snap_seq,
+        "{head:?}"
+    );
+    rows.whole_history("hall").await;
+    server.restart().await;
+    let client = thexr_tests::Client::connect(server.addr(), "hall").await;
+    client.set("box", "name", &serde_json::json!("b"));
+    client.saved().await;
+    assert_eq!(server.content("hall").await, client.content());
+}

@@ -109,6 +109,8 @@ pub struct Actor {
     poses: Poses,
     /// Where they were, for replays.
     track: Track,
+    /// Bytes of it that were stored since the last compaction.
+    pose_bytes: usize,
     /// Chunks of it that are being compressed.
     packing: usize,
     /// What the ticks of poses are counted by.
@@ -197,6 +199,7 @@ impl Actor {
             people: People::default(),
             poses: Poses::default(),
             track: Track::new(context.pose_track_hz, now),
+            pose_bytes: 0,
             packing: 0,
             clock: TickClock::new(now),
             context,

@@ -189,7 +189,8 @@ impl Actor {
             match item {
                 Item::Update(update) => updates.push((update.from, update.bytes)),
                 Item::Fact(fact) => facts.push((fact, Seq(seq))),
-                Item::Note(_) | Item::Poses(_) => {}
+                Item::Poses(chunk) => self.pose_bytes += chunk.len(),
+                Item::Note(_) => {}
             }
         }
         self.row.log_rows += updates.len() as i64;
@@ -260,6 +261,9 @@ impl Actor {
             Ok(done) if done.result.dry_run => metrics.compaction("dry_run", took),
             Ok(done) => {
                 if done.event.is_some() {
+                    self.pose_bytes = 0;
+                    // Otherwise the log would seem longer and longer.
+                    self.row.snap_seq = Seq(done.result.covered_seq);
                     metrics.compaction("done", took);
                     metrics.compacted(done.raw_len);
                     tracing::info!(space.id = %self.row.slug, summary = %done.result.summary, "compacted");

@@ -36,7 +36,10 @@ impl Actor {
         let since = now.duration_since(self.last_compaction);
         // Joins and leaves are read over when a space is opened: many of them are a long log too.
         let rows = (self.seq.0 - self.row.snap_seq.0) / limits::LOG_ROWS_PER_EDIT;
-        let long = self.row.log_rows.max(rows) >= policy.updates || self.row.log_bytes >= policy.bytes;
+        let long = self.row.log_rows.max(rows) >= policy.updates
+            || self.row.log_bytes >= policy.bytes
+            || self.pose_bytes >= limits::POSE_LOG_BYTES
+                && self.seq.0 - self.row.snap_seq.0 >= limits::QUIET_LOG_ROWS;
         // Everybody has gone: the next one to come is served from the snapshot as it is stored.
         let left = self.fanout.len() == 0 && self.row.log_bytes >= limits::LEFT_LOG_BYTES;
         let due = long && since >= policy.min_gap
