@@ -17,6 +17,8 @@ mod damage;
 mod differential;
 #[path = "it/epoch.rs"]
 mod epoch;
+#[path = "it/follow.rs"]
+mod follow;
 #[path = "it/handshake.rs"]
 mod handshake;
 #[path = "it/harness.rs"]

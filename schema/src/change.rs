@@ -43,7 +43,7 @@ pub struct Change {
 /// Everything that one edit changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The first [`CHANGES_MAX`], entities before components before strokes, each by name.
+    /// The first [`CHANGES_MAX`], entities before ink before components, each by name.
     pub items: Vec<Change>,
     /// How many there are beyond those.
     pub more: u32,
@@ -81,8 +81,8 @@ impl Change {
     /// What lists are sorted by.
     fn order(&self) -> (u8, &str, &str) {
         let rank = match (self.change, &self.component) {
-            (Verb::Strokes, _) => 2,
-            (_, Some(_)) => 1,
+            (Verb::Strokes, _) => 1,
+            (_, Some(_)) => 2,
             (_, None) => 0,
         };
         (rank, &self.entity, self.component.as_deref().unwrap_or(""))
@@ -181,7 +181,7 @@ mod tests {
         );
         assert_eq!(
             changes.to_text(),
-            "+lamp\n-old\n--a-b_/x.y:z-\n~lamp/light\n*board 3 1"
+            "+lamp\n-old\n*board 3 1\n--a-b_/x.y:z-\n~lamp/light"
         );
         assert_eq!(Changes::from_text(&changes.to_text()), changes);
         assert_eq!(Changes::from_text(""), Changes::default());

@@ -250,6 +250,8 @@ pub const RESTART_REFUSAL_MAX: Duration = Duration::from_secs(60);
 /// How long a space whose stored data is damaged is refused without looking at it again.
 pub const DAMAGED_REFUSAL: Duration = Duration::from_secs(30);
 
+/// Pieces of a board that a restore leaves alone; with more of them it puts all of the board anew. Each costs a walk.
+pub const RESTORE_RUNS_MAX: usize = 200;
 /// Changes noted of one transaction for the journal; of more it says only how many there were.
 pub const CHANGES_NOTED_MAX: usize = 4_096;
 /// Updates above this size are not compared with what is known under the same clocks: the comparison encodes
@@ -295,11 +297,15 @@ pub const PAGE_LEN_MAX: usize = 500;
 pub const PASTS_MAX: usize = 2;
 /// Entities and boards listed in one answer about what changed between two moments; of more it says how many.
 pub const DIFF_ITEMS_MAX: usize = 2_000;
+/// Payload bytes read at once, and one event more.
+pub const HISTORY_PAGE_BYTES: i64 = 4 << 20;
 /// Events read at once where all of them are wanted.
 pub const HISTORY_PAGE_EVENTS: usize = 2_000;
 /// Events of a journal looked at for one request; a page that is not full by then says where it stopped. About a tenth
 /// of a second.
 pub const JOURNAL_LOOK_EVENTS: usize = 20_000;
+/// What a sealed block counts as, whatever it holds of what is wanted: unpacking it is the work.
+pub const JOURNAL_BLOCK_EVENTS: usize = 2_000;
 /// Events of a journal read at once; no more than one sealed block in any case.
 pub const JOURNAL_PAGE_EVENTS: usize = 500;
 /// Events a follower of a journal has in memory at most.

@@ -47,6 +47,8 @@ pub struct SpaceRow {
     pub created_at: i64,
     /// The newest event.
     pub seq: Seq,
+    /// Its time, ms since 1970.
+    pub at: i64,
     /// Events up to here are pruned; 0 = none.
     pub base_seq: Seq,
     /// What the newest snapshot covers; 0 = none.

@@ -1,5 +1,6 @@
 //! `/api/v1/spaces/{space}/attendance`: who was there, from when to when, as JSON or as a table.
 
+use super::document::{accepted, quality};
 use super::input::{InSpace, Query};
 use super::problem::{Code, Problem};
 use super::space::row;
@@ -55,8 +56,13 @@ pub async fn show(
     let row = row(&app, &id).await?;
     let from = which.from.as_deref().map(|at| moment("from", at)).transpose()?;
     let to = which.to.as_deref().map(|at| moment("to", at)).transpose()?;
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::new(Code::BadQuery, "from is after to."));
+    }
     let now = now_ms();
-    let mut sheet = Sheet::new(which.by, from.unwrap_or(i64::MIN), to.unwrap_or(now).min(now));
+    let to = to.unwrap_or(now).min(now);
+    // Nobody has been there in the future.
+    let mut sheet = Sheet::new(which.by, from.unwrap_or(i64::MIN).min(to), to);
     let mut after = Seq::ZERO;
     loop {
         let stretch = app
@@ -70,17 +76,20 @@ pub async fn show(
         after = stretch.seen;
         stretch.events.iter().for_each(|event| sheet.take(event));
         if sheet.rows.len() > limits::ATTENDANCE_ROWS_MAX {
+            sheet.rows.retain(|_, line| line.seen || line.open > 0);
+        }
+        if sheet.rows.len() > limits::ATTENDANCE_ROWS_MAX {
             let what = "More people than fit in one list: ask for a shorter time with from and to.";
             return Err(Problem::new(Code::BadQuery, what));
         }
     }
     let items = sheet.finish();
-    let asked = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
     let csv = match which.format {
         Some(format) => format == Format::Csv,
-        None => asked.is_some_and(|accept| accept.contains("text/csv")),
+        None => {
+            let accept = accepted(&headers);
+            quality(&accept, "text/csv") > quality(&accept, "application/json")
+        }
     };
     let vary = [(header::VARY, "accept")];
     if csv {
@@ -284,11 +293,8 @@ fn quoted(field: &str) -> String {
     } else {
         field.to_owned()
     };
-    if field.contains(['"', ',', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field
-    }
+    // Always quoted: in some countries a spreadsheet takes the semicolon for the comma.
+    format!("\"{}\"", field.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -387,8 +393,8 @@ mod tests {
 
     #[test]
     fn a_name_is_no_formula_and_no_line() {
-        assert_eq!(quoted("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
+        assert_eq!(quoted("=cmd|' /C calc'!A0"), "\"'=cmd|' /C calc'!A0\"");
         assert_eq!(quoted("a\"b\nc,d"), "\"a\"\"b\nc,d\"");
-        assert_eq!(quoted("Ana"), "Ana");
+        assert_eq!(quoted("Ana"), "\"Ana\"");
     }
 }

@@ -90,7 +90,9 @@ async fn past(
 ) -> Result<Response, Problem> {
     let row = row(app, id).await?;
     let seq = moment.find(app.spaces.store(), &row).await?;
-    let tag = format!("\"{}-{seq}\"", row.epoch);
+    // A form has a tag of its own: a program that asks for another one must not be told that it has it.
+    let form_of = if form == Form::Json { "json" } else { "update" };
+    let tag = format!("\"{}-{seq}-{form_of}\"", row.epoch);
     let response = if etag::matches(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -190,12 +192,7 @@ fn broken(why: &dyn std::fmt::Display) -> Problem {
 
 /// What the Accept header prefers; JSON when it does not care.
 fn form(headers: &HeaderMap) -> Option<Form> {
-    let accept: Vec<&str> = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
+    let accept = accepted(headers);
     if accept.is_empty() {
         return Some(Form::Json);
     }
@@ -206,14 +203,30 @@ fn form(headers: &HeaderMap) -> Option<Form> {
     (json > 0.0).then_some(Form::Json)
 }
 
+/// The ranges of the Accept header.
+pub fn accepted(headers: &HeaderMap) -> Vec<&str> {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect()
+}
+
 /// The weight of the most specific range that fits (RFC 9110 §12.5.1).
-fn quality(accept: &[&str], kind: &str) -> f32 {
+pub fn quality(accept: &[&str], kind: &str) -> f32 {
     let mut best = (0, 0.0);
     for range in accept {
         let mut parts = range.split(';').map(str::trim);
         let specific = match parts.next().unwrap_or_default() {
             "*/*" => 1,
-            "application/*" => 2,
+            range
+                if range
+                    .strip_suffix("/*")
+                    .is_some_and(|of| kind.split('/').next() == Some(of)) =>
+            {
+                2
+            }
             exact if exact.eq_ignore_ascii_case(kind) => 3,
             _ => continue,
         };

@@ -5,7 +5,7 @@ use super::input::{InSpace, Query};
 use super::journal::{Filter, shown};
 use super::problem::{Code, Problem};
 use super::space::row;
-use crate::store::{Event, SpaceKey, Store};
+use crate::store::{SpaceKey, Store};
 use crate::{App, limits};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use thexr_schema::ids::Seq;
+use thexr_schema::journal::JournalItem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -69,7 +70,11 @@ pub async fn follow(
         store,
         key: row.key,
         filter,
-        after: after.map_or(row.seq, |after: i64| Seq(after.max(0))),
+        // A number that has not come yet is of another history: this one is told from its beginning.
+        after: match after.unwrap_or(row.seq.0) {
+            after if (0..=row.seq.0).contains(&after) => Seq(after),
+            _ => Seq::ZERO,
+        },
         ready: VecDeque::new(),
         stop: app.stop.clone(),
         _turn: turn,
@@ -90,7 +95,7 @@ struct Follower {
     filter: Filter,
     /// Everything up to here was sent, or did not pass.
     after: Seq,
-    ready: VecDeque<Event>,
+    ready: VecDeque<JournalItem>,
     head: watch::Receiver<Seq>,
     stop: CancellationToken,
     _turn: OwnedSemaphorePermit,
@@ -100,8 +105,7 @@ impl Follower {
     /// The next thing to send; `None` ends the stream, and the client comes back with the number it has.
     async fn next(&mut self) -> Option<sse::Event> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                let item = shown(&event);
+            if let Some(item) = self.ready.pop_front() {
                 let sent = sse::Event::default()
                     .id(item.seq.to_string())
                     .event(item.kind.clone());
@@ -117,7 +121,7 @@ impl Follower {
             let (events, seen) = read.ok()?;
             if seen != self.after {
                 self.after = seen;
-                self.ready = events.into();
+                self.ready = events.iter().map(shown).collect();
                 if self.ready.is_empty() {
                     // Nothing of it passed; the client need not look again.
                     return Some(sse::Event::default().id(seen.to_string()).data(""));

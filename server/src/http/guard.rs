@@ -5,7 +5,7 @@ use super::problem::{Code, Problem};
 use crate::config::Config;
 use axum::extract::{Request, State};
 use axum::http::uri::{Authority, Uri};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
@@ -39,10 +39,17 @@ pub fn cors(config: &Config) -> CorsLayer {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            header::IF_MATCH,
             header::IF_NONE_MATCH,
+            HeaderName::from_static("last-event-id"),
             super::layers::REQUEST_ID,
         ])
-        .expose_headers([header::ETAG, header::LOCATION, super::layers::REQUEST_ID])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            HeaderName::from_static("thexr-seq"),
+            super::layers::REQUEST_ID,
+        ])
         .max_age(crate::limits::PREFLIGHT_AGE)
         .vary([header::ORIGIN])
 }

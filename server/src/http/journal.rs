@@ -93,7 +93,10 @@ impl Filter {
         let is = |wanted: &Option<String>, given: &Option<String>| wanted.is_none() || wanted == given;
         let about = |entity: &String| {
             let changes = event.changes.as_deref().map(Changes::from_text);
-            changes.is_some_and(|changes| changes.items.iter().any(|change| change.entity == *entity))
+            // Of a long list only a part is known: it may be in the rest.
+            changes.is_some_and(|changes| {
+                changes.more > 0 || changes.items.iter().any(|change| change.entity == *entity)
+            })
         };
         is(&self.member, &event.member)
             && is(&self.user, &event.user)
@@ -116,7 +119,9 @@ impl Filter {
             if stretch.seen == seen {
                 break;
             }
-            looked += stretch.events.len() + 1;
+            looked += 1 + usize::try_from(stretch.seen.0 - seen.0)
+                .unwrap_or(usize::MAX)
+                .min(limits::JOURNAL_BLOCK_EVENTS);
             seen = stretch.seen;
             for event in stretch.events {
                 if !self.takes(&event) {

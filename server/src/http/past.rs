@@ -3,6 +3,7 @@
 use super::input::{self, InSpace, Query};
 use super::problem::{Code, Problem};
 use super::space::{self, row};
+use super::upgrade::clean;
 use super::{etag, timestamp};
 use crate::App;
 use crate::space::doc::diff::diff;
@@ -45,7 +46,8 @@ impl Moment {
         let seq = match *self {
             Self::Seq(seq) => seq,
             Self::At(at) if at < row.created_at => -1,
-            Self::At(at) => store.seq_at(row.key, at).await?.0,
+            // What has come since the row was read is not asked for.
+            Self::At(at) => store.seq_at(row.key, at).await?.0.min(row.seq.0),
             Self::Now => row.seq.0,
         };
         Ok(past::moment(row, seq)?)
@@ -84,7 +86,7 @@ pub async fn restore(
     let restore = Restore {
         content,
         seq,
-        user: wish.user,
+        user: named(wish.user),
     };
     let done = space.restore(restore, etag::condition(&space, &headers)).await?;
     let written = Written {
@@ -123,7 +125,7 @@ pub async fn fork(
     let snapshot = past.work(|past| compactor::first_snapshot(&past.doc)).await??;
     let note = NewEvent::note(
         EventKind::Forked,
-        wish.user,
+        named(wish.user),
         &json!({"space": id.as_str(), "epoch": row.epoch, "forked_seq": seq}),
     );
     let made = app
@@ -133,6 +135,11 @@ pub async fn fork(
         .await?;
     let location = [(header::LOCATION, format!("/api/v1/spaces/{new}"))];
     Ok((StatusCode::CREATED, location, Json(space::info(&app, made).await)))
+}
+
+/// Who asks, as a name may be kept.
+fn named(user: Option<String>) -> Option<String> {
+    user.map(|user| clean(&user)).filter(|user| !user.is_empty())
 }
 
 /// Between what.

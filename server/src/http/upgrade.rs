@@ -114,7 +114,7 @@ fn identity(request: &Request) -> Option<Identity> {
 }
 
 /// A name as it may be shown: no control characters, nothing that turns the text around, not too long.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let shown = |c: &char| {
         !c.is_control()
             && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

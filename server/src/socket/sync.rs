@@ -44,17 +44,16 @@ pub async fn run(app: App, id: SpaceId, dial: Dial, stream: TcpStream, early: By
         lanes: lanes.clone(),
         identity: dial.identity.map(Arc::new),
     };
-    // Before it joins: what it would say belongs to another history.
-    if let Some(known) = dial.epoch.as_deref().filter(|known| !known.is_empty())
-        && let Ok(space) = app.spaces.get_or_create(&id).await
-        && space.epoch() != known
-    {
-        return refuse(stream, close::EPOCH_CHANGED, &app.metrics).await;
-    }
     let space = match app.spaces.join(&id, &join).await {
         Ok(space) => space,
         Err(trouble) => return refuse(stream, crate::http::problem::close_of(&trouble), &app.metrics).await,
     };
+    // Nothing that it says has been read yet: it may belong to another history.
+    let known = dial.epoch.as_deref().filter(|known| !known.is_empty());
+    if known.is_some_and(|known| known != space.epoch()) {
+        space.leave(conn).await;
+        return refuse(stream, close::EPOCH_CHANGED, &app.metrics).await;
+    }
     if dial.epoch.is_some() {
         // A lane that is full has closed itself.
         let _ = lanes.push(wire::message(&frame::epoch(space.epoch())));

@@ -7,12 +7,13 @@ use super::load;
 use crate::limits;
 use crate::store::{Kinds, Snapshot, SpaceRow, Store};
 use bytes::Bytes;
+use std::sync::{Arc, LazyLock};
 use thexr_schema::ids::Seq;
 use thexr_schema::scan;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Each document that is built beside a space costs its whole memory again.
-static BUILDING: Semaphore = Semaphore::const_new(limits::PASTS_MAX);
+static BUILDING: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(limits::PASTS_MAX)));
 
 /// A document of some moment.
 pub struct Past {
@@ -21,7 +22,7 @@ pub struct Past {
     /// The moment: it is the document after this event.
     pub seq: Seq,
     /// Its place among [`limits::PASTS_MAX`].
-    _turn: SemaphorePermit<'static>,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl Past {
@@ -70,27 +71,38 @@ struct Parts {
 
 /// Builds the document after event `seq`, which must be one that [`moment`] lets pass.
 pub async fn document(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Past, Trouble> {
-    let turn = BUILDING.acquire().await.map_err(|_| Trouble::Busy)?;
+    let turn = turn().await?;
     let parts = parts(store, row, seq).await?;
-    let built = tokio::task::spawn_blocking(move || parts.document()).await;
-    let doc = built.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))??;
-    Ok(Past {
-        doc,
-        seq,
-        _turn: turn,
-    })
+    // The turn goes with the work: it goes on also when nobody waits for it any more.
+    let build = move || {
+        let doc = parts.document()?;
+        Ok(Past {
+            doc,
+            seq,
+            _turn: turn,
+        })
+    };
+    let built = tokio::task::spawn_blocking(build).await;
+    built.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
 }
 
 /// The same as one Yjs update. Most often it is joined from the stored bytes and no document is built.
 pub async fn update(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Vec<u8>, Trouble> {
-    let _turn = BUILDING.acquire().await.map_err(|_| Trouble::Busy)?;
+    let turn = turn().await?;
     let parts = parts(store, row, seq).await?;
-    let made = tokio::task::spawn_blocking(move || match parts.joined()? {
-        Some(update) => Ok(update),
-        None => Ok(parts.document()?.encode(Encoding::V1)),
+    let made = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        match parts.joined()? {
+            Some(update) => Ok(update),
+            None => Ok(parts.document()?.encode(Encoding::V1)),
+        }
     });
     made.await
         .map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
+}
+
+async fn turn() -> Result<OwnedSemaphorePermit, Trouble> {
+    BUILDING.clone().acquire_owned().await.map_err(|_| Trouble::Busy)
 }
 
 async fn parts(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Parts, Trouble> {

@@ -55,13 +55,15 @@ pub(super) struct Roster {
 impl Roster {
     /// The members of before the start: all are away, with a whole grace. Says which of them were thought to be here.
     ///
-    /// `started_ms` is when the server started: who was here after that was not lost by a restart of it.
+    /// `started_ms` is when the server started: who was here after that was not lost by a restart of it. `last_ms` is the
+    /// time of the newest event.
     pub fn restored(
         rows: Vec<MemberRow>,
         grace: Duration,
         now: Instant,
         now_ms: i64,
         started_ms: i64,
+        last_ms: i64,
     ) -> (Self, Vec<Fact>) {
         let mut roster = Self {
             members: BTreeMap::new(),
@@ -78,9 +80,14 @@ impl Roster {
             let (Some(id), Ok(token)) = (id_of(&row.member), <[u8; 32]>::try_from(&row.token[..])) else {
                 continue;
             };
-            // When it was last heard was not written down; the server was there until about now.
-            let heard_at = if row.away { row.heard_at } else { now_ms };
             let ours = row.joined_at.max(row.heard_at) >= started_ms;
+            // When it was last heard was not written down. A space that fell over was there until about now; of an earlier
+            // process it is only known when it last wrote something.
+            let heard_at = match (row.away, ours) {
+                (true, _) => row.heard_at,
+                (false, true) => now_ms,
+                (false, false) => last_ms.max(row.joined_at).min(now_ms),
+            };
             let member = Member {
                 id,
                 handle: row.handle,

@@ -139,7 +139,12 @@ impl Saver {
         }
         let mut batch = std::mem::take(&mut self.gathering);
         if batch.items.len() > limits::APPEND_EVENTS_MAX {
-            let rest = batch.items.split_off(limits::APPEND_EVENTS_MAX);
+            // A note belongs to the update before it.
+            let mut cut = limits::APPEND_EVENTS_MAX;
+            while cut > 1 && matches!(batch.items[cut], Item::Note(_)) {
+                cut -= 1;
+            }
+            let rest = batch.items.split_off(cut);
             self.gathering.bytes = rest.iter().map(Item::bytes).sum();
             batch.bytes -= self.gathering.bytes;
             // What waits may wait for any of them, so it waits for the last.

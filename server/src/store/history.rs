@@ -1,6 +1,7 @@
 //! Reading back what happened: sealed segments, then rows, as one list in order. A page costs what it holds.
 
 use super::{Event, EventKind, Result, Snapshot, SpaceKey, Store, StoreError, read, segment};
+use crate::limits;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use thexr_schema::ids::Seq;
@@ -205,20 +206,38 @@ async fn stretch(
             block: Some(block),
         });
     }
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // Lengths first: one page must not be a thousand large updates.
+    let page = sqlx::query(
+        "select max(seq), count(*) from (
+             select seq, sum(length(payload)) over (order by seq) - length(payload) as before from event
+             where space_id = ?1 and seq > ?2 and (1 << kind) & ?3 <> 0 order by seq limit ?4
+         ) where before <= ?5",
+    )
+    .bind(key.0)
+    .bind(after.0)
+    .bind(kinds.0)
+    .bind(limit.saturating_add(1))
+    .bind(limits::HISTORY_PAGE_BYTES)
+    .fetch_one(&mut *connection)
+    .await?;
+    let (last, fitting): (Option<i64>, i64) = (page.get(0), page.get(1));
     let sql = format!(
-        "select {} where space_id = ? and seq > ? and (1 << kind) & ? <> 0 order by seq limit ?",
+        "select {} where space_id = ? and seq > ? and seq <= ? and (1 << kind) & ? <> 0 order by seq limit ?",
         read::EVENT_COLUMNS
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(key.0)
         .bind(after.0)
+        .bind(last)
         .bind(kinds.0)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(connection)
+        .bind(limit)
+        .fetch_all(&mut *connection)
         .await?;
     let events = rows.iter().map(read::event).collect::<Result<Vec<Event>>>()?;
+    let all = fitting <= limit && !cut(connection, key, last, kinds).await?;
     let seen = match events.last() {
-        Some(last) if events.len() >= limit => last.seq,
+        Some(last) if !all => last.seq,
         _ => Seq(head.max(after.0)),
     };
     Ok(Found {
@@ -226,6 +245,24 @@ async fn stretch(
         stretch: Stretch { events, seen },
         block: None,
     })
+}
+
+/// True when there is more of these kinds after what fitted.
+async fn cut(
+    connection: &mut SqliteConnection,
+    key: SpaceKey,
+    last: Option<i64>,
+    kinds: Kinds,
+) -> Result<bool> {
+    let Some(last) = last else { return Ok(false) };
+    let more =
+        sqlx::query("select 1 from event where space_id = ? and seq > ? and (1 << kind) & ? <> 0 limit 1")
+            .bind(key.0)
+            .bind(last)
+            .bind(kinds.0)
+            .fetch_optional(connection)
+            .await?;
+    Ok(more.is_some())
 }
 
 /// Where a time is.

@@ -7,7 +7,7 @@ use sqlx::{Row, SqliteConnection};
 use thexr_schema::ids::{Seq, SpaceId};
 
 pub(super) const SPACE_COLUMNS: &str = "s.id, s.slug, s.name, s.epoch, s.created_at, h.seq, h.snap_seq, \
-     h.log_rows, h.log_bytes, h.base_seq from space s join head h on h.space_id = s.id";
+     h.log_rows, h.log_bytes, h.base_seq, h.at from space s join head h on h.space_id = s.id";
 
 pub(super) fn space_row(row: &SqliteRow) -> Result<SpaceRow> {
     let slug: String = row.get(1);
@@ -24,6 +24,7 @@ pub(super) fn space_row(row: &SqliteRow) -> Result<SpaceRow> {
         log_rows: row.get(7),
         log_bytes: row.get(8),
         base_seq: Seq(row.get(9)),
+        at: row.get(10),
     })
 }
 

@@ -19,8 +19,14 @@ use tokio::time::Instant;
 impl Actor {
     /// The members of before the start.
     pub(super) fn restore_roster(&mut self, rows: Vec<MemberRow>, now: Instant) {
-        let (roster, facts) =
-            Roster::restored(rows, self.context.grace, now, now_ms(), self.context.started_ms);
+        let (roster, facts) = Roster::restored(
+            rows,
+            self.context.grace,
+            now,
+            now_ms(),
+            self.context.started_ms,
+            self.row.at,
+        );
         self.roster = Some(roster);
         self.push_facts(facts);
     }

@@ -2,6 +2,7 @@
 
 use super::edit::Edited;
 use super::{STROKES_PREFIX, SpaceDoc, walk};
+use crate::limits;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use yrs::types::map::MapPrelim;
@@ -148,21 +149,44 @@ fn restore_board(txn: &mut TransactionMut, array: &ArrayRef, wanted: &[Any]) -> 
     // Arrays never change the order of what is in them, so what stays is in order; unless an earlier restore met
     // somebody else's edit, and then all of it is put anew.
     let in_order = is_within(&rest, &wanted_names);
+    let kept = |at: usize| in_order && stays[at];
+    let cuts = (1..live.len()).filter(|at| kept(*at) != kept(at - 1)).count();
+    // Each run costs a walk through the board: with many, all of it is put anew, which is two.
+    let anew = cuts > limits::RESTORE_RUNS_MAX;
     let mut changed = false;
-    for at in (0..live.len()).rev() {
-        if !stays[at] || !in_order {
-            array.remove(txn, u32::try_from(at).unwrap_or(u32::MAX));
+    let mut end = live.len();
+    while end > 0 {
+        let stays = kept(end - 1) && !anew;
+        let start = (0..end)
+            .rev()
+            .take_while(|at| (kept(*at) && !anew) == stays)
+            .last()
+            .unwrap_or(0);
+        if !stays {
+            array.remove_range(txn, index(start), index(end - start));
             changed = true;
         }
+        end = start;
     }
-    let mut rest = rest.into_iter().filter(|_| in_order).peekable();
+    let mut rest = rest.into_iter().filter(|_| in_order && !anew).peekable();
+    let mut due: Vec<Any> = Vec::new();
     for (at, (name, value)) in wanted_names.iter().zip(wanted).enumerate() {
         if rest.next_if(|next| *next == name).is_none() {
-            array.insert(txn, u32::try_from(at).unwrap_or(u32::MAX), value.clone());
+            due.push(value.clone());
+        } else if !due.is_empty() {
+            array.insert_range(txn, index(at - due.len()), std::mem::take(&mut due));
             changed = true;
         }
     }
+    if !due.is_empty() {
+        array.insert_range(txn, index(wanted.len() - due.len()), due);
+        changed = true;
+    }
     changed
+}
+
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// True when `part` is in `whole`, in order, perhaps with others between.
@@ -250,6 +274,26 @@ mod tests {
             "one deletion, not a hundred strokes: {} bytes",
             update.len()
         );
+    }
+
+    /// Regression: each stroke cost a walk and a gigabyte was not enough for sixteen thousand.
+    #[test]
+    fn a_large_board_is_restored_in_a_few_steps() {
+        let mut doc = SpaceDoc::new(1);
+        let stroke = |n: usize| Any::from_json(&json!({"id": format!("s{n}")}).to_string()).expect("json");
+        let board = doc.doc.get_or_insert_array("strokes:board");
+        board.insert_range(&mut doc.doc.transact_mut(), 0, (0..20_000).map(stroke));
+        let full = doc.content();
+        let mut odd = full.clone();
+        let strokes = odd.boards.get_mut("board").expect("the board");
+        *strokes = strokes.iter().step_by(2).cloned().collect();
+        for wanted in [&odd, &full, &Content::default(), &full] {
+            assert!(matches!(doc.restore(wanted), Edited::Done(_)));
+            assert_eq!(
+                doc.content().boards.get("board").filter(|b| !b.is_empty()),
+                wanted.boards.get("board")
+            );
+        }
     }
 
     #[test]

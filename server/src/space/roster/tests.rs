@@ -14,7 +14,7 @@ fn who(user: &str) -> Identity {
 }
 
 fn empty(now: Instant) -> Roster {
-    Roster::restored(Vec::new(), GRACE, now, 0, 0).0
+    Roster::restored(Vec::new(), GRACE, now, 0, 0, 0).0
 }
 
 /// A member comes in and its join is durable.
@@ -145,7 +145,7 @@ fn after_a_restart_everybody_is_away_with_a_whole_grace_and_nobody_has_left() {
         row(&suspended),
     ];
     let start = now + Duration::from_secs(3600);
-    let (mut roster, facts) = Roster::restored(rows, GRACE, start, 99, 90);
+    let (mut roster, facts) = Roster::restored(rows, GRACE, start, 99, 90, 70);
     assert_eq!(
         facts.iter().map(|f| (f.handle, f.what)).collect::<Vec<_>>(),
         [(here, What::Suspended)],
@@ -223,7 +223,7 @@ fn who_was_here_since_the_start_leaves_by_its_grace() {
     let mut before = empty(now);
     let (handle, _) = join(&mut before, 1, "ana", now);
     let lost = before.lost(ConnId(1), 95, now).expect("was here");
-    let (mut roster, _) = Roster::restored(vec![row(&lost)], GRACE, now, 99, 90);
+    let (mut roster, _) = Roster::restored(vec![row(&lost)], GRACE, now, 99, 90, 70);
     let left = roster.expire(now + GRACE);
     assert_eq!(
         left.iter().map(|f| (f.handle, f.what)).collect::<Vec<_>>(),
