@@ -160,6 +160,14 @@ pub struct SpaceStats {
     pub snapshot_bytes: u64,
     /// What the snapshot covers; 0 when there is none.
     pub snapshot_seq: i64,
+    /// The oldest state that is still offered is that after this event; 0 = the beginning.
+    pub oldest_seq: i64,
+    /// Bytes of all snapshots and sealed events: what a retention in bytes is compared with.
+    pub history_bytes: u64,
+    /// Days of its past that the space keeps; 0 = all, null = as the server is told.
+    pub keep_days: Option<u64>,
+    /// What its past may weigh; 0 = anything, null = as the server is told.
+    pub keep_bytes: Option<u64>,
     /// Members present now.
     pub members: u32,
     /// Estimated memory of the loaded document; 0 when it is not loaded.

@@ -20,6 +20,8 @@ pub struct Config {
     pub journal_changes: bool,
     /// How often a second where people are is written down; 0 = never.
     pub pose_track_hz: u32,
+    /// How much of its past a space keeps that is told nothing else.
+    pub history: HistoryConfig,
     /// When to compact without being asked.
     pub compaction: CompactionConfig,
     /// How long a space without sockets stays in memory.
@@ -45,6 +47,15 @@ pub struct Rate {
     pub per_second: f64,
     /// Size of the bucket.
     pub burst: f64,
+}
+
+/// How much of its past a space keeps; 0 = all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HistoryConfig {
+    /// Days.
+    pub days: i64,
+    /// Bytes of snapshots and sealed events.
+    pub bytes: i64,
 }
 
 /// When a space is compacted on its own.
@@ -114,6 +125,8 @@ impl Default for Config {
             admin_token: None,
             journal_changes: true,
             pose_track_hz: 1,
+            // Nobody's past is thrown away because nobody was asked.
+            history: HistoryConfig::default(),
             compaction: CompactionConfig::default(),
             idle: Duration::from_secs(60),
             grace: crate::limits::GRACE,

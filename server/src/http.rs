@@ -108,6 +108,7 @@ fn routes() -> Vec<Route> {
         route(get(), "/api/v1/admin/spaces/{space}", admin::show),
         route(post(), "/api/v1/admin/spaces/{space}/compact", admin::compact),
         route(get(), "/api/v1/admin/spaces/{space}/bundle", bundle::show),
+        route(patch(), "/api/v1/admin/spaces/{space}/retention", admin::keep),
         route(
             delete(),
             "/api/v1/admin/spaces/{space}/members/{member}",

@@ -61,6 +61,7 @@ pub async fn open(config: Config, stop: CancellationToken) -> Result<(App, TaskT
         journal_changes: config.journal_changes,
         pose_track_hz: config.pose_track_hz,
         compaction: config.compaction.clone(),
+        history: config.history,
         idle: config.idle,
         grace: config.grace,
         started_ms: clock::now_ms(),
@@ -95,6 +96,8 @@ pub async fn run(app: App, writers: TaskTracker, listener: TcpListener) {
     let tracker = app.tracker.clone();
     let spaces = app.spaces.clone();
     tracker.spawn(async move { spaces.wake_those_with_members().await });
+    let spaces = app.spaces.clone();
+    tracker.spawn(async move { spaces.prune_from_time_to_time().await });
     listen::run(listener, app).await;
     tracker.close();
     tracker.wait().await;

@@ -21,6 +21,14 @@ pub const COMMIT_GAP: Duration = Duration::from_millis(4);
 /// Events between two snapshots that are kept, at least; with large documents more. The document of any moment is the
 /// snapshot before it and the edits up to it.
 pub const KEYFRAME_EVENTS: usize = 2_000;
+/// Events between two snapshots that are kept, at most, however old: a moment of long ago takes a fifth of a second.
+pub const KEYFRAME_GAP_MAX: i64 = 20_000;
+/// The past of spaces that nobody wakes is looked at this often, for those that grow older than they are told to keep.
+pub const RETENTION_SWEEP: Duration = Duration::from_secs(600);
+/// Spaces looked at in one step of that.
+pub const RETENTION_SWEEP_SPACES: i64 = 100;
+/// Days that a history may be told to keep: a hundred years.
+pub const HISTORY_DAYS_MAX: u64 = 36_500;
 /// Events in one sealed segment, and their payload bytes: bounds the pause a seal puts between commits.
 pub const SEGMENT_ROWS_MAX: i64 = 2_000;
 /// See [`SEGMENT_ROWS_MAX`].

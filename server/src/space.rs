@@ -14,6 +14,7 @@ pub mod past;
 pub mod people;
 pub mod poses;
 pub mod replay;
+pub mod retention;
 pub mod roster;
 mod saver;
 pub mod track;

@@ -1,8 +1,9 @@
 //! The registry: which spaces run here. Starts a space when it is asked for, forgets it when it ends, and refuses
 //! one that keeps falling over. Knows nothing of HTTP or sockets.
 
+use crate::clock::now_ms;
 use crate::limits;
-use crate::space::{Actor, Exit, Join, SpaceHandle, Trouble, actor::Context};
+use crate::space::{Actor, Exit, Join, SpaceHandle, Trouble, actor::Context, retention};
 use crate::store::{SpaceRow, StoreError};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -145,6 +146,48 @@ impl Spaces {
                 }
             }),
             Err(error) => tracing::error!(%error, "who was in the spaces is not known"),
+        }
+    }
+
+    /// Prunes all spaces every while, so that those in which nothing happens do not outlive what they are told to keep. None
+    /// is woken for it: what goes is rows.
+    pub async fn prune_from_time_to_time(&self) {
+        loop {
+            tokio::select! { biased;
+                () = self.0.context.stop.cancelled() => return,
+                () = tokio::time::sleep(limits::RETENTION_SWEEP) => self.prune().await,
+            }
+        }
+    }
+
+    async fn prune(&self) {
+        let mut after: Option<SpaceId> = None;
+        loop {
+            let from = after.as_ref().map(AsRef::as_ref);
+            let page = self
+                .store()
+                .list(from, limits::RETENTION_SWEEP_SPACES, None)
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    return tracing::error!(%error, "which spaces have a past to prune is not known");
+                }
+            };
+            let Some(last) = page.last() else { return };
+            after = Some(last.slug.clone());
+            for row in page {
+                if self.0.context.stop.is_cancelled() {
+                    return;
+                }
+                // It may build a document, as a compaction does.
+                let _turn = self.0.context.compacting.acquire().await;
+                match retention::run(self.store(), row.key, self.0.context.history, now_ms()).await {
+                    Ok(true) => tracing::info!(space.id = %row.slug, "its history begins later now"),
+                    Ok(false) | Err(Trouble::Gone) => {}
+                    Err(trouble) => tracing::error!(space.id = %row.slug, %trouble, "pruning failed"),
+                }
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod heads;
 mod history;
 mod member;
 mod open;
+mod prune;
 mod read;
 pub mod segment;
 mod snapshot;
@@ -21,6 +22,7 @@ pub use bundle::{Incoming, NewHead, NewSpace, Outgoing, Packed, Piece, Retention
 pub use history::{Kinds, Stretch};
 pub use member::{MemberRow, RosterChange};
 pub use open::OpenError;
+pub use prune::{HeldSegment, HeldSnapshot, Holdings};
 pub use snapshot::{NewSnapshot, SwapOutcome};
 pub use writer::Appended;
 

@@ -83,6 +83,17 @@ pub struct Settings {
         env = "THEXR_JOURNAL_CHANGES"
     )]
     pub journal_changes: Option<bool>,
+    /// Days of its past that a space keeps, unless it is told otherwise; 0 = all [default: 0]
+    #[arg(long, help_heading = "History", value_name = "N", env = "THEXR_HISTORY_DAYS")]
+    pub history_days: Option<u64>,
+    /// What the past of a space may weigh, unless it is told otherwise; 0 = anything [default: 0]
+    #[arg(
+        long,
+        help_heading = "History",
+        value_name = "SIZE",
+        env = "THEXR_HISTORY_BYTES"
+    )]
+    pub history_bytes: Option<ByteSize>,
     /// How often a second where people are is written down, for replays: up to 20, or 0 for never [default: 1]
     #[arg(long, help_heading = "History", value_name = "N", env = "THEXR_POSE_TRACK_HZ")]
     pub pose_track_hz: Option<u64>,
@@ -202,6 +213,8 @@ impl Settings {
             compact_min_gap: self.compact_min_gap.or(under.compact_min_gap),
             compact_interval: self.compact_interval.or(under.compact_interval),
             journal_changes: self.journal_changes.or(under.journal_changes),
+            history_days: self.history_days.or(under.history_days),
+            history_bytes: self.history_bytes.or(under.history_bytes),
             pose_track_hz: self.pose_track_hz.or(under.pose_track_hz),
             idle: self.idle.or(under.idle),
             grace: self.grace.or(under.grace),

@@ -46,8 +46,12 @@ impl Moment {
         let seq = match *self {
             Self::Seq(seq) => seq,
             Self::At(at) if at < row.created_at => -1,
-            // What has come since the row was read is not asked for.
-            Self::At(at) => store.seq_at(row.key, at).await?.0.min(row.seq.0),
+            Self::At(at) => match store.seq_at(row.key, at).await? {
+                // What is pruned ends with it, but not all that is before it is it.
+                seq if seq == row.base_seq && at < store.begins_at(row.key, seq).await?.unwrap_or(0) => -1,
+                // What has come since the row was read is not asked for.
+                seq => seq.0.min(row.seq.0),
+            },
             Self::Now => row.seq.0,
         };
         Ok(past::moment(row, seq)?)

@@ -3,6 +3,7 @@
 mod api;
 mod bundle;
 mod edges;
+mod retention;
 
 use super::problem::Code;
 use super::router;

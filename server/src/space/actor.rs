@@ -23,7 +23,7 @@ use super::roster::Roster;
 use super::saver::Saver;
 use super::track::Track;
 use super::{ConnId, Control, Delivery, Read, Reply, SpaceHandle, Stats, Trouble};
-use crate::config::CompactionConfig;
+use crate::config::{CompactionConfig, HistoryConfig};
 use crate::limits;
 use crate::metrics::{Backlog, Metrics};
 use crate::store::{SpaceRow, Store};
@@ -65,6 +65,8 @@ pub struct Context {
     pub journal_changes: bool,
     /// How often a second where people are is written down; 0 = never.
     pub pose_track_hz: u32,
+    /// How much of its past a space keeps that is told nothing else.
+    pub history: HistoryConfig,
     /// When to compact on our own.
     pub compaction: CompactionConfig,
     /// How long a space without sockets stays in memory.

@@ -150,9 +150,14 @@ fn millis(since: Instant) -> u64 {
 
 /// A document as the first snapshot of a space.
 pub fn first_snapshot(doc: &SpaceDoc) -> Result<NewSnapshot, Trouble> {
+    snapshot_of(doc, Seq(1))
+}
+
+/// A document as a snapshot of the moment after `seq`.
+pub fn snapshot_of(doc: &SpaceDoc, seq: Seq) -> Result<NewSnapshot, Trouble> {
     let verified = verified(doc)?;
     Ok(NewSnapshot {
-        seq: Seq(1),
+        seq,
         replaces: Seq::ZERO,
         format: verified.format,
         raw_len: verified.raw_len,

@@ -106,16 +106,22 @@ async fn turn() -> Result<OwnedSemaphorePermit, Trouble> {
 }
 
 async fn parts(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Parts, Trouble> {
-    let snapshot = store.snapshot_before(row.key, seq).await?;
-    let from = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
-    if from < row.base_seq {
-        return Err(Trouble::Damaged(format!(
-            "the snapshot at {} is missing",
-            row.base_seq
-        )));
+    let mut row = row.clone();
+    loop {
+        let snapshot = store.snapshot_before(row.key, seq).await?;
+        let from = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
+        let edits = edits(store, &row, from, seq).await?;
+        // What was read is whole if the history did not begin later meanwhile.
+        let base = store.base_seq(row.key).await?;
+        if from >= base {
+            return Ok(Parts { snapshot, edits });
+        }
+        if base == row.base_seq {
+            return Err(Trouble::Damaged(format!("the snapshot at {base} is missing")));
+        }
+        row.base_seq = base;
+        moment(&row, seq.0)?;
     }
-    let edits = edits(store, row, from, seq).await?;
-    Ok(Parts { snapshot, edits })
 }
 
 impl Parts {

@@ -51,7 +51,8 @@ impl Store {
     pub async fn extent(&self, key: SpaceKey) -> Result<Option<(i64, i64)>> {
         let row = sqlx::query(
             "select min(first), max(last) from (
-                 select min(first_at) as first, max(last_at) as last from segment where space_id = ?1
+                 select min(first_at) as first, max(last_at) as last from segment
+                 where space_id = ?1 and last_seq > (select base_seq from head where space_id = ?1)
                  union all
                  select min(at), max(at) from event where space_id = ?1)",
         )
@@ -68,7 +69,8 @@ impl Store {
         let mut tx = self.reader.begin().await?;
         let blocks = sqlx::query(
             "select first_seq, last_seq, first_at, last_at, kinds from segment
-             where space_id = ? and first_at <= ? order by first_seq",
+             where space_id = ?1 and first_at <= ?2 and last_seq > (select base_seq from head where space_id = ?1)
+             order by first_seq",
         )
         .bind(key.0)
         .bind(to)

@@ -24,6 +24,8 @@ pub struct Usage {
     pub snapshots: i64,
     /// Compressed bytes of the newest one.
     pub snapshot_bytes: i64,
+    /// Compressed bytes of all snapshots and segments.
+    pub history_bytes: i64,
 }
 
 /// Every table with rows of a space: they go with it, and `thexr fsck` looks for those that stayed.
@@ -108,7 +110,9 @@ impl Store {
                     (select count(*) from segment where space_id = ?1),
                     (select coalesce(sum(length(body)), 0) from segment where space_id = ?1),
                     (select count(*) from snapshot where space_id = ?1),
-                    coalesce((select length(body) from snapshot where space_id = ?1 order by seq desc limit 1), 0)",
+                    coalesce((select length(body) from snapshot where space_id = ?1 order by seq desc limit 1), 0),
+                    (select coalesce(sum(length(body)), 0) from snapshot where space_id = ?1)
+                    + (select coalesce(sum(length(body)), 0) from segment where space_id = ?1)",
         )
         .bind(key.0)
         .fetch_one(&self.reader)
@@ -120,6 +124,7 @@ impl Store {
             segment_bytes: row.get(3),
             snapshots: row.get(4),
             snapshot_bytes: row.get(5),
+            history_bytes: row.get(6),
         })
     }
 

@@ -97,7 +97,10 @@ impl Store {
             Moment::At(seq) => Ok(seq),
             Moment::Within(block, base) => {
                 let events = block.unpack(Seq::ZERO, Kinds::ALL).await?;
-                let last = events.iter().rev().find(|event| event.at <= at);
+                let last = events
+                    .iter()
+                    .rev()
+                    .find(|event| event.at <= at && event.seq > base);
                 Ok(last.map_or(base, |event| event.seq))
             }
         }

@@ -74,8 +74,9 @@ pub(super) async fn space_of(connection: &mut SqliteConnection, key: SpaceKey) -
     let sql = format!("select {SPACE_COLUMNS} where s.id = ?");
     let row = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(key.0)
-        .fetch_one(connection)
-        .await?;
+        .fetch_optional(connection)
+        .await?
+        .ok_or(StoreError::Gone)?;
     space_row(&row)
 }
 
@@ -88,6 +89,12 @@ impl Store {
             .fetch_optional(&self.reader)
             .await?;
         row.as_ref().map(space_row).transpose()
+    }
+
+    /// The space of a row id.
+    pub async fn space_of(&self, key: SpaceKey) -> Result<SpaceRow> {
+        let mut reader = self.reader.acquire().await?;
+        space_of(&mut reader, key).await
     }
 
     /// True when the last space of this name was deleted: a stale client must not bring it back by connecting.

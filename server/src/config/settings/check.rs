@@ -3,7 +3,7 @@
 use super::super::units::Span;
 use super::super::{BadConfig, Config, Rate, Secret};
 use super::Settings;
-use crate::limits::POSE_TRACK_HZ_MAX;
+use crate::limits::{HISTORY_DAYS_MAX, POSE_TRACK_HZ_MAX};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -46,6 +46,15 @@ impl Settings {
             time("compact-interval", t)
         })?;
         set(&mut config.journal_changes, self.journal_changes, Ok)?;
+        // 0 is all of it: a past that is kept whole is no danger but to the disk.
+        set(&mut config.history.days, self.history_days, |n| match n {
+            0 => Ok(0),
+            n => limit("history-days", n, HISTORY_DAYS_MAX).map(u64::cast_signed),
+        })?;
+        set(&mut config.history.bytes, self.history_bytes, |n| match n.0 {
+            0 => Ok(0),
+            n => signed("history-bytes", n),
+        })?;
         set(&mut config.pose_track_hz, self.pose_track_hz, |n| match n {
             // The one limit of its kind that may be 0: without a track nothing grows.
             0 => Ok(0),

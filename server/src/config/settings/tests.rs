@@ -36,6 +36,7 @@ fn every_key_of_the_file_reaches_the_config() {
     let text = format!(
         "listen = 'localhost:9'\ndata = '/tmp/x-{}'\nadmin_token = '{TOKEN}'\ncompact_updates = 1\n\
          compact_bytes = '2KiB'\ncompact_min_gap = '3ms'\ncompact_interval = 4\nidle = '5m'\n\
+         history_days = 30\nhistory_bytes = '1GiB'\n\
          pose_track_hz = 20\ndoc_bytes_max = '6MiB'\nconnections_max = 7\nmessages_per_second = 8\nbytes_per_second = '9kB'\n\
          origin = ['https://a.example']\nlog = 'debug'\nlog_format = 'json'",
         std::process::id()
@@ -52,6 +53,7 @@ fn every_key_of_the_file_reaches_the_config() {
     assert_eq!(config.compaction.interval, Duration::from_secs(4));
     assert_eq!(config.idle, Duration::from_secs(300));
     assert_eq!(config.pose_track_hz, 20);
+    assert_eq!((config.history.days, config.history.bytes), (30, 1 << 30));
     assert_eq!((config.doc_bytes_max, config.connections_max), (6 << 20, 7));
     assert_eq!(
         (config.message_rate.per_second, config.message_rate.burst),

@@ -2,11 +2,12 @@
 //! one is an answer, not a loss.
 
 use super::{Actor, Exit, Mail};
+use crate::clock::now_ms;
 use crate::space::doc::SpaceDoc;
 use crate::space::load::{self, Stored};
 use crate::space::saver::{After, Item, Update};
 use crate::space::track::{BadChunk, Chunk};
-use crate::space::{Reply, Trouble, compactor};
+use crate::space::{Reply, Trouble, compactor, retention};
 use crate::store::{Appended, MemberRow, SpaceKey, SpaceRow, Store};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -246,10 +247,17 @@ impl Actor {
             self.row.key,
             self.context.compacting.clone(),
         );
+        let history = self.context.history;
         self.jobs.spawn(async move {
             let _turn = turn.acquire_owned().await;
             let started = Instant::now();
             let result = compactor::run(&store, key, dry_run).await;
+            if !dry_run && result.is_ok() {
+                let pruned = retention::run(&store, key, history, now_ms()).await;
+                if let Err(trouble) = pruned {
+                    tracing::error!(space.key = key.0, %trouble, "pruning failed; the history stays longer than it should");
+                }
+            }
             Done::Compacted(result, started.elapsed())
         });
     }

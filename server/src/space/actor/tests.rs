@@ -44,6 +44,7 @@ impl Space {
             pose_track_hz: 1,
             store,
             metrics,
+            history: Default::default(),
             compaction: CompactionConfig::default(),
             idle: DEADLINE,
             grace: DEADLINE,

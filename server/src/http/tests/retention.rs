@@ -1,0 +1,104 @@
+//! How much of its past a space keeps, as the operator says it, and what is offered then.
+
+use super::{LOBBY, Server, TOKEN};
+use serde_json::{Value, json};
+
+const KEEP: &str = "/api/v1/admin/spaces/lobby/retention";
+
+impl Server {
+    async fn keep(&self, body: Value) -> super::Answer {
+        let token = format!("Bearer {TOKEN}");
+        let headers = [("authorization", &*token), ("content-type", "application/json")];
+        self.with_headers("PATCH", KEEP, &headers, body.to_string().as_bytes())
+            .await
+    }
+}
+
+/// SPEC H5, J11.
+#[tokio::test]
+async fn a_space_is_told_what_to_keep() {
+    let server = Server::new().await;
+    server.ask("POST", "/api/v1/spaces", json!({"id": "lobby"})).await;
+    for (body, days, bytes) in [
+        (json!({}), json!(null), json!(null)),
+        (json!({"days": 30}), json!(30), json!(null)),
+        (json!({"bytes": 1000}), json!(30), json!(1000)),
+        (json!({"days": null, "bytes": 0}), json!(null), json!(0)),
+    ] {
+        let said = server.keep(body.clone()).await.json();
+        assert_eq!(
+            (&said["keep_days"], &said["keep_bytes"]),
+            (&days, &bytes),
+            "{body}"
+        );
+    }
+    for bad in [
+        json!({"days": -1}),
+        json!({"days": 36_501}),
+        json!({"bytes": 1u64 << 54}),
+        json!({"day": 1}),
+        json!({"days": "7"}),
+    ] {
+        assert_eq!(
+            server.keep(bad.clone()).await.problem(),
+            (400, "bad_json".into()),
+            "{bad}"
+        );
+    }
+    assert_eq!(
+        server.ask("PATCH", KEEP, json!({})).await.problem(),
+        (401, "bad_token".into())
+    );
+    let shown = server.admin("GET", "/api/v1/admin/spaces/lobby").await.json();
+    assert_eq!(
+        (&shown["keep_bytes"], &shown["oldest_seq"]),
+        (&json!(0), &json!(0))
+    );
+}
+
+/// SPEC J7, J11.
+#[tokio::test]
+async fn what_is_pruned_is_not_offered_and_all_else_is() {
+    let server = Server::new().await;
+    server.ask("POST", "/api/v1/spaces", json!({"id": "lobby"})).await;
+    let began = server.get(LOBBY).await.json()["created_at"]
+        .as_str()
+        .expect("a time")
+        .to_owned();
+    server.keep(json!({"bytes": 1})).await;
+    for n in 0..4 {
+        for m in 0..3 {
+            let body = json!({"id": format!("box{n}-{m}"), "components": {"shape": {"kind": "box"}}});
+            server.ask("POST", &format!("{LOBBY}/entities"), body).await;
+        }
+        let done = server.admin("POST", "/api/v1/admin/spaces/lobby/compact").await;
+        assert_eq!(done.status.as_u16(), 200);
+    }
+    // Events 1 to 3 and the compaction at 4, and so on: the newest two snapshots are at 11 and 15.
+    let info = server.get(LOBBY).await.json();
+    assert_eq!((&info["oldest_seq"], &info["seq"]), (&json!(11), &json!(16)));
+    for seq in 0..=17 {
+        let answer = server.get(&format!("{LOBBY}/document?seq={seq}")).await;
+        if (11..=16).contains(&seq) {
+            let boxes = answer.json()["entities"].as_object().map(serde_json::Map::len);
+            assert_eq!(
+                boxes,
+                Some(if seq < 15 {
+                    9 + (seq - 12).max(0) as usize
+                } else {
+                    12
+                }),
+                "seq {seq}"
+            );
+        } else {
+            assert_eq!(answer.problem(), (404, "not_kept".into()), "seq {seq}");
+        }
+    }
+    let before = server.get(&format!("{LOBBY}/document?at={began}")).await;
+    assert_eq!(before.problem(), (404, "not_kept".into()));
+    let journal = server.get(&format!("{LOBBY}/journal")).await.json();
+    assert_eq!(journal["items"][0]["seq"], 12);
+    let shown = server.admin("GET", "/api/v1/admin/spaces/lobby").await.json();
+    assert_eq!(shown["oldest_seq"], 11);
+    assert!(shown["history_bytes"].as_i64() > Some(0));
+}

@@ -1,0 +1,131 @@
+//! How much of its past a space keeps: what goes is planned from the rows, and then goes piece by piece, so that commits
+//! slip in between and every moment that is offered can be read at any time.
+
+use super::{Trouble, compactor, past};
+use crate::config::HistoryConfig;
+use crate::limits;
+use crate::store::{HeldSnapshot, Holdings, SpaceKey, Store};
+use thexr_schema::ids::Seq;
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+
+/// What is to go.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The history begins after this event, which was written at this time.
+    pub base: Option<(i64, i64)>,
+    /// Snapshots that go although the history around them stays.
+    pub thinned: Vec<i64>,
+}
+
+/// What keeps a space within `days` and `bytes` (0 = without limit). The newest two snapshots always stay, and so does
+/// everything after the older of them.
+pub fn plan(held: &Holdings, policy: HistoryConfig, now: i64) -> Plan {
+    let [.., fallback, _] = held.snapshots[..] else {
+        return Plan::default();
+    };
+    // Where the history may begin: segments go as a whole.
+    let mut ends = held
+        .segments
+        .iter()
+        .map(|segment| (segment.last, segment.last_at))
+        .filter(|(last, _)| *last > held.base_seq && *last <= fallback.seq.min(held.sealed_seq));
+    let mut base = None;
+    if policy.days > 0 {
+        let oldest = now.saturating_sub(policy.days.saturating_mul(DAY));
+        base = ends.clone().take_while(|(_, at)| *at < oldest).last();
+    }
+    if policy.bytes > 0 {
+        let fits = |(last, _): &(i64, i64)| bytes_after(held, *last) <= policy.bytes;
+        let as_it_is = base.map_or(held.base_seq, |(last, _)| last);
+        if bytes_after(held, as_it_is) > policy.bytes {
+            // When nothing fits, as much as may go.
+            base = ends.clone().find(fits).or_else(|| ends.next_back()).max(base);
+        }
+    }
+    let begins = base.map_or(held.base_seq, |(last, _)| last);
+    Plan {
+        base,
+        thinned: thinned(&held.snapshots, begins, now),
+    }
+}
+
+/// What a history that begins there weighs, the snapshot it begins with included.
+fn bytes_after(held: &Holdings, base: i64) -> i64 {
+    let segments = held.segments.iter().filter(|segment| segment.last > base);
+    let snapshots = held.snapshots.iter().filter(|snapshot| snapshot.seq >= base);
+    let there = held.snapshots.iter().any(|snapshot| snapshot.seq == base);
+    let made = match held.snapshots.iter().rfind(|snapshot| snapshot.seq <= base) {
+        Some(before) if !there && base > 0 => before.bytes,
+        _ => 0,
+    };
+    let segments: i64 = segments.map(|segment| segment.bytes).sum();
+    segments + snapshots.map(|snapshot| snapshot.bytes).sum::<i64>() + made
+}
+
+/// Of the last day all stay, of the week before the first of each hour, of the time before that the first of each day;
+/// and any whose neighbours would be too far apart.
+fn thinned(snapshots: &[HeldSnapshot], base: i64, now: i64) -> Vec<i64> {
+    let mut thinned = Vec::new();
+    let mut last = base;
+    let mut turn = None;
+    let after = || snapshots.iter().filter(|snapshot| snapshot.seq > base);
+    let newest = after().count().saturating_sub(2);
+    for (n, (snapshot, next)) in after().zip(after().skip(1)).enumerate() {
+        let length = match now - snapshot.at {
+            ..DAY => 1,
+            age if age < 7 * DAY => HOUR,
+            _ => DAY,
+        };
+        let this = Some((length, snapshot.at.div_euclid(length)));
+        let near = next.seq - last <= limits::KEYFRAME_GAP_MAX;
+        if length > 1 && turn == this && near && n < newest {
+            thinned.push(snapshot.seq);
+        } else {
+            (last, turn) = (snapshot.seq, this);
+        }
+    }
+    thinned
+}
+
+/// Prunes a space as it is told, or else as the server is told. True when the history begins later than before.
+pub async fn run(store: &Store, key: SpaceKey, server: HistoryConfig, now: i64) -> Result<bool, Trouble> {
+    let held = store.holdings(key).await?;
+    let policy = HistoryConfig {
+        days: held.retention.days.unwrap_or(server.days),
+        bytes: held.retention.bytes.unwrap_or(server.bytes),
+    };
+    let plan = plan(&held, policy, now);
+    let mut moved = false;
+    if let Some(base) = plan.base {
+        moved = begin_at(store, key, &held, base).await?;
+    }
+    // Also what was left when the last time was cut off.
+    while store.prune_slice(key).await? {}
+    for seq in plan.thinned {
+        store.thin_snapshot(key, seq).await?;
+    }
+    Ok(moved)
+}
+
+/// Lets the history begin after an event, with a snapshot of that moment.
+pub async fn begin_at(
+    store: &Store,
+    key: SpaceKey,
+    held: &Holdings,
+    (seq, at): (i64, i64),
+) -> Result<bool, Trouble> {
+    if held.snapshots.iter().any(|snapshot| snapshot.seq == seq) {
+        return Ok(store.move_base(key, Seq(seq), None).await?);
+    }
+    let row = store.space_of(key).await?;
+    let past = past::document(store, &row, Seq(seq)).await?;
+    let made = past
+        .work(|past| compactor::snapshot_of(&past.doc, past.seq))
+        .await??;
+    Ok(store.move_base(key, Seq(seq), Some((&made, at))).await?)
+}
+
+#[cfg(test)]
+mod tests;
