@@ -7,10 +7,9 @@ const got = <T>(request: IDBRequest<T>): Promise<T> =>
     request.onerror = () => reject(request.error)
   })
 
-/** Those among `count` databases that are laid aside, the oldest first. The keys are those of `offline.ts`. */
+/** The databases that are laid aside, the oldest first. The keys are those of `offline.ts`. */
 export const keptCopies = async (
   open: (n: number) => Promise<IDBDatabase>,
-  count: number,
   merge: (updates: Uint8Array[]) => Uint8Array,
 ): Promise<KeptCopy[]> => {
   const look = async <T>(n: number, read: (tx: IDBTransaction) => Promise<T>): Promise<T> => {
@@ -22,12 +21,12 @@ export const keptCopies = async (
     }
   }
   const kept: KeptCopy[] = []
-  for (let n = 0; n < count; n++) {
+  for (let n = 0; ; n++) {
     const [epoch, at] = await look(n, (tx) => {
       const custom = tx.objectStore('custom')
       return Promise.all([got<unknown>(custom.get('epoch')), got<unknown>(custom.get('retired'))])
     })
-    if (typeof at !== 'number' || at === 0) continue // still in use, or taken back
+    if (typeof at !== 'number') return kept // in use: the last one
     kept.push({
       epoch: typeof epoch === 'string' ? epoch : '',
       at: new Date(at),
@@ -38,5 +37,4 @@ export const keptCopies = async (
         }),
     })
   }
-  return kept
 }

@@ -9,6 +9,8 @@ const OPEN_MS_MAX = 4000
 const WRITE_EVERY_MS = 200
 const ROWS_MAX = 200
 const PENDING = 'pending'
+/** Another tab may have gone on to the next database, once each time the space was made anew. */
+const AHEAD_MAX = 8
 
 export interface LocalCopy extends Persistence {
   /** Unconfirmed updates of an earlier visit; known once loaded. */
@@ -18,10 +20,12 @@ export interface LocalCopy extends Persistence {
   /** The history it is a copy of; '' when not known. Known once loaded. */
   readonly epoch: string
   /**
-   * Writes down the history it is a copy of (`epoch`), or since when (ms since 1970) it is laid aside: it stays as it
-   * is then, and the next visit begins with an empty one. `retired: 0` takes that back.
+   * Writes down the history it is a copy of (`epoch`), or since when (ms since 1970) it is laid aside (`retired`), never
+   * to be opened again. Does nothing when it is known as the copy of another history than `known`: another tab did that.
    */
-  mark(key: 'epoch' | 'retired', value: string | number): void
+  mark(key: 'epoch' | 'retired', value: string | number, known: string): Promise<void>
+  /** Goes on in the newest database: it is read, and the whole document is written into it. */
+  move(): Promise<boolean>
   /** Those laid aside. */
   kept(): Promise<KeptCopy[]>
   /** How many updates the server has not confirmed: written beside the next update. */
@@ -51,7 +55,7 @@ const openDatabase = (name: string): Promise<IDBDatabase> =>
     let late = false
     const timer = setTimeout(() => {
       late = true
-      reject(new Error(`IndexedDB did not open within ${OPEN_MS_MAX} ms`))
+      reject(new Error('IndexedDB did not open in time'))
     }, OPEN_MS_MAX)
     const request = indexedDB.open(name, 1)
     request.onupgradeneeded = () => {
@@ -67,9 +71,9 @@ const openDatabase = (name: string): Promise<IDBDatabase> =>
   })
 
 export const createLocalCopy = (doc: Y.Doc, base: string, events: LocalCopyEvents): LocalCopy => {
-  let serial = 0 // how many databases there are: all but the last were laid aside
-  const name = (n: number) => (n ? `${base}~${n}` : base)
-  let epoch: string | undefined
+  let serial = 0 // of the database in use: those before it were laid aside
+  const nameOf = (n: number) => (n ? `${base}~${n}` : base)
+  let epoch = ''
   let db: IDBDatabase | null = null
   let broken = false
   let closed = false
@@ -82,15 +86,21 @@ export const createLocalCopy = (doc: Y.Doc, base: string, events: LocalCopyEvent
   let pendingStored = 0
   let restored = 0
 
-  const mark: LocalCopy['mark'] = (key, value) => {
+  /** Looks at the epoch and writes in one transaction, because another tab may do the same. */
+  const mark: LocalCopy['mark'] = async (key, value, known) => {
+    await opened
     if (!db || broken || closed) return
     const custom = db.transaction(['custom'], 'readwrite').objectStore('custom')
-    settled(custom.put(value, key)).catch(fail)
+    await settled(custom.get('epoch'))
+      .then((stored = known) => stored === known && custom.put(value, key))
+      .catch(fail)
   }
 
   const fail = (cause: unknown) => {
     if (broken || closed) return
     broken = true
+    epoch = ''
+    restored = 0
     db?.close()
     buffer = []
     events.onError(
@@ -146,9 +156,10 @@ export const createLocalCopy = (doc: Y.Doc, base: string, events: LocalCopyEvent
   const flush = async (): Promise<void> => {
     if (timer !== null) clearTimeout(timer)
     timer = null
-    await loaded
+    await opened
     while (!broken && !closed && (writing || buffer.length > 0 || pending !== pendingStored)) {
       await startWrite()
+      await opened
     }
   }
 
@@ -167,42 +178,53 @@ export const createLocalCopy = (doc: Y.Doc, base: string, events: LocalCopyEvent
     schedule()
   }
 
+  /** Opens the first database that is not laid aside. What is in the document already is written into it. */
   const load = async (): Promise<boolean> => {
-    if (doc.store.clients.size > 0) buffer.push(Y.encodeStateAsUpdate(doc))
-    doc.on('update', onUpdate)
-    globalThis.addEventListener?.('pagehide', onHide)
+    if (doc.store.clients.size > 0) buffer = [Y.encodeStateAsUpdate(doc)]
     try {
-      let updates: Uint8Array[]
-      let count: unknown
-      for (let retired: unknown = true; retired; serial++) {
-        db?.close()
-        db = await openDatabase(name(serial))
-        const tx = db.transaction(['updates', 'custom'], 'readonly')
-        const custom = (key: string): Promise<unknown> => settled(tx.objectStore('custom').get(key))
-        ;[updates, count, epoch, retired] = (await Promise.all([
-          settled(tx.objectStore('updates').getAll()),
-          custom(PENDING),
-          custom('epoch'),
-          custom('retired'),
-        ])) as [Uint8Array[], unknown, string, unknown]
-        if (closed) return false
+      const next = await openDatabase(nameOf(serial))
+      const tx = next.transaction(['updates', 'custom'], 'readonly')
+      const custom = (key: string): Promise<unknown> => settled(tx.objectStore('custom').get(key))
+      let updates, retired
+      ;[updates, restored = 0, epoch = '', retired] = (await Promise.all([
+        settled(tx.objectStore('updates').getAll()),
+        custom(PENDING),
+        custom('epoch'),
+        custom('retired'),
+      ])) as [Uint8Array[], number?, string?, unknown?]
+      if (retired) {
+        next.close()
+        serial++
+        return load()
       }
-      db!.onversionchange = () => fail(new Error('the database was deleted or replaced'))
-      rows = updates!.length
-      restored = typeof count === 'number' ? count : 0
+      db = next
+      db.onversionchange = () => fail(new Error('the database was deleted'))
+      rows = updates.length
       pending += restored
       pendingStored = restored
       doc.transact(() => {
         for (const update of updates) Y.applyUpdate(doc, update, STORAGE)
       }, STORAGE)
       if (buffer.length > 0) schedule()
-      return updates!.length > 0
+      return rows > 0
     } catch (error) {
       fail(error)
       return false
     }
   }
-  const loaded = load()
+
+  const move = () =>
+    (opened = opened.then(async () => {
+      while (writing) await writing
+      if (broken || closed) return false
+      db?.close()
+      db = null
+      return load()
+    }))
+
+  doc.on('update', onUpdate)
+  globalThis.addEventListener?.('pagehide', onHide)
+  let opened = load()
 
   const close = () => {
     closed = true
@@ -213,18 +235,19 @@ export const createLocalCopy = (doc: Y.Doc, base: string, events: LocalCopyEvent
   }
 
   return {
-    loaded,
+    loaded: opened,
     get restored() {
       return restored
     },
     get epoch() {
-      return epoch ?? ''
+      return epoch
     },
     mark,
+    move,
     kept: async () => {
-      await loaded
+      await opened
       const { keptCopies } = await import('./copies.js')
-      return keptCopies((n) => openDatabase(name(n)), serial, Y.mergeUpdates)
+      return keptCopies((n) => openDatabase(nameOf(n)), Y.mergeUpdates)
     },
     get stored() {
       return !broken && db !== null && buffer.length === 0 && storing === 0
@@ -235,10 +258,12 @@ export const createLocalCopy = (doc: Y.Doc, base: string, events: LocalCopyEvent
     },
     flush,
     clear: async () => {
-      await loaded
+      await opened
       await writing
       close()
-      if (!broken) await settled(indexedDB.deleteDatabase(name(serial - 1))).catch(() => {})
+      if (broken) return
+      for (let n = 0; n <= serial + AHEAD_MAX; n++)
+        await settled(indexedDB.deleteDatabase(nameOf(n))).catch(() => {})
     },
     destroy: async () => {
       if (closed) return

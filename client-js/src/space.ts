@@ -5,7 +5,7 @@ import { createBoard, strokesRoot } from './board.js'
 import { createConnection } from './connection.js'
 import { createEmitter, guarded, untilAborted } from './emitter.js'
 import { createEntities } from './entities.js'
-import { ThexrError } from './errors.js'
+import { closeError, ThexrError } from './errors.js'
 import { createPreviews } from './gesture.js'
 import { createHistory } from './history.js'
 import { randomId } from './json.js'
@@ -36,6 +36,7 @@ const FLUSH_MS = 1000
 /** Idle for this long, we probe; together with the patience for an answer less than five seconds. */
 const IDLE_MS = 2000
 const ANSWER_MS = 2500
+const EPOCH_CHANGED = 4412
 
 /** The same on every visit where the browser lets us remember it. */
 const rememberedUser = (): string | null => {
@@ -141,8 +142,9 @@ export const connect = <S extends Schema = Schema>(
       emitter.emit('synced')
     },
     onEpoch: (said) => {
-      if (said !== epoch) localCopy?.mark('epoch', said)
-      epoch = said
+      // A server should have closed this socket itself; what it says next is of a history that is not ours.
+      if ((epoch ||= said) !== said) return connection.refuse(closeError(EPOCH_CHANGED, 'epoch_changed'))
+      void localCopy?.mark('epoch', said, said)
     },
     onError,
   })
@@ -152,7 +154,7 @@ export const connect = <S extends Schema = Schema>(
     if (status.state === 'offline' && status.cause !== 'paused' && (localCopy || custom)) ready.resolve()
     if (status.state === 'closed') {
       const error = status.error ?? new ThexrError('NETWORK', 'the space was destroyed')
-      if (error.code === 'REPLACED') localCopy?.mark('retired', Date.now())
+      if (error.code === 'REPLACED') void localCopy?.mark('retired', Date.now(), epoch)
       sync.abandon(error)
       ready.reject(error)
       synced.reject(error)
@@ -213,9 +215,10 @@ export const connect = <S extends Schema = Schema>(
 
   const early: Status = { state: 'connecting', attempt: 0 }
 
-  const load = async () => {
+  const load = async (loaded: Promise<boolean> | undefined) => {
+    loading = true
     try {
-      if (await copy?.loaded) ready.resolve()
+      if (await loaded) ready.resolve()
     } catch (cause) {
       onError(new ThexrError('STORAGE', 'the local copy cannot be read', { cause }))
     }
@@ -318,7 +321,7 @@ export const connect = <S extends Schema = Schema>(
     presence.redial()
   }
 
-  void load()
+  void load(copy?.loaded)
   forget = untilAborted(() => void destroy(), options.signal)
 
   return {
@@ -367,9 +370,10 @@ export const connect = <S extends Schema = Schema>(
     },
     reconnect,
     adopt: () => {
-      epoch = ''
-      localCopy?.mark('retired', 0)
-      reconnect()
+      if (loading || (connection.status as { error?: ThexrError }).error?.code !== 'REPLACED') return
+      sync.revive()
+      sync.restore(1) // the document: to this history it is one edit that the server has not confirmed
+      void load(localCopy?.move())
     },
     keptCopies: async () => (await localCopy?.kept()) ?? [],
     destroy,

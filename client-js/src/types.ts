@@ -41,7 +41,7 @@ export type TokenProvider = (context: {
 export interface Persistence {
   readonly loaded: Promise<boolean>
   flush(): Promise<void>
-  /** Deletes the local copy. */
+  /** Deletes the local copy, and those of earlier histories with it. */
   clear(): Promise<void>
   destroy(): Promise<void>
 }
@@ -153,12 +153,16 @@ export interface Space<S extends Schema = Schema> extends AsyncDisposable {
   reconnect(): void
   /**
    * After an error `REPLACED` (the space was deleted and made anew, or restored from a backup): brings this copy into
-   * the space as it is now, where both merge.
+   * the space as it is now, where both merge. What was laid aside stays in `keptCopies()`. Without that error it does
+   * nothing. `ready` and `synced` that were rejected by it (on the first dial) stay so: use `saved()` and the events.
    */
   adopt(): void
   /** Copies of earlier histories of this space that were laid aside on this device. */
   keptCopies(): Promise<KeptCopy[]>
-  /** Idempotent. Waits up to `flush` ms (default 1000) for unsaved edits when online. */
+  /**
+   * Idempotent. Waits up to `flush` ms (default 1000) for unsaved edits when online. `deleteLocal` deletes the local copy
+   * and all that `keptCopies()` lists.
+   */
   destroy(options?: { flush?: number; deleteLocal?: boolean }): Promise<void>
 }
 

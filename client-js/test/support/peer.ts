@@ -23,6 +23,8 @@ export interface Peer {
   acks: boolean
   /** Close every new connection with this code. */
   refuse: number | null
+  /** Name this history to whoever connects (message 105). */
+  epoch: string | null
   /** Answers of the HTTP endpoint, and the `code` of its problem. */
   postStatus: number
   postCode: string | null
@@ -35,6 +37,12 @@ const frame = (type: number, body: Uint8Array) =>
     encoding.writeVarUint(encoder, 0)
     encoding.writeVarUint(encoder, type)
     encoding.writeVarUint8Array(encoder, body)
+  })
+
+const epochFrame = (epoch: string) =>
+  encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, 105)
+    encoding.writeVarString(encoder, epoch)
   })
 
 export const createPeer = async (options: { acks: boolean }): Promise<Peer> => {
@@ -102,6 +110,7 @@ export const createPeer = async (options: { acks: boolean }): Promise<Peer> => {
         members.delete(socket)
         peer.sockets.delete(socket)
       })
+      if (peer.epoch !== null) socket.send(epochFrame(peer.epoch))
       socket.send(frame(0, Y.encodeStateVector(docOf(room))))
     })
     await new Promise<void>((resolve) => http.listen(port, '127.0.0.1', resolve))
@@ -119,6 +128,7 @@ export const createPeer = async (options: { acks: boolean }): Promise<Peer> => {
     posted: [],
     acks: options.acks,
     refuse: null,
+    epoch: null,
     postStatus: 200,
     postCode: null,
     start,

@@ -6,6 +6,7 @@ import { enterPlace } from '../map/place.js'
 import { chosenName, givenName, onChosenElsewhere } from '../people/identity.js'
 import { validId } from '../route.js'
 import { readToken } from '../token.js'
+import { adoptOnce } from './anew.js'
 import { check } from './check.js'
 
 export type Components = Record<string, unknown>
@@ -53,11 +54,7 @@ export function useRoom(id: string): { room: Room | null; create: () => Promise<
       // A name that was typed goes before the one in a token; one that was made up does not.
       presence: { state: chosen ? { name: chosen } : {} },
     })
-    // Whoever makes a deleted space anew was told that this brings back what the browser kept of it.
-    if (round.adopt)
-      space.on('status', (status) => {
-        if (status.state === 'closed' && status.error?.code === 'REPLACED') space.adopt()
-      })
+    if (round.adopt) adoptOnce(space)
     enterPlace(space)
     const stopNames = onChosenElsewhere((name) => space.presence.set({ name }))
     window.thexr = { space }
