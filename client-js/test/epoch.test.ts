@@ -181,9 +181,10 @@ test('a server that names another history on an open socket is refused as one th
 
 test('deleteLocal deletes what was laid aside as well', async () => {
   const { name, ann } = await stale(true)
-  ann.adopt()
-  await ann.saved({ timeout: 5000 })
-  await ann.destroy({ deleteLocal: true })
+  await ann.destroy()
+  const again = open(server.url, name, { offline: true, user: 'ann' })
+  await again.synced
+  await again.destroy({ deleteLocal: true })
   const names = (await indexedDB.databases()).map((database) => database.name ?? '')
   expect(names.filter((each) => each.includes(name))).toEqual([])
 })
