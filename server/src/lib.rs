@@ -1,7 +1,7 @@
 //! Thexr: shared 3D spaces that several people edit at once, keep editing offline, and can play back later.
 //!
 //! The way of a request: [`listen`] accepts, [`http`] routes, [`socket`] speaks WebSocket, [`spaces`] finds the
-//! space, [`space`] is its actor, [`store`] keeps its rows. Imports go down this list only; `config`, `limits`,
+//! space, [`space`] is its actor, [`journal`] shows what happened, [`store`] keeps its rows. Imports go down this list only; `config`, `limits`,
 //! `metrics` and `wire` are leaves that all may use.
 
 /// The engine that is built in; a test compares it with Cargo.toml.
@@ -15,6 +15,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod http;
+pub mod journal;
 pub mod limits;
 pub mod listen;
 pub mod metrics;

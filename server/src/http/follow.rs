@@ -2,9 +2,10 @@
 //! the rows, never a queue in memory: one that stalls costs nothing and misses nothing.
 
 use super::input::{InSpace, Query};
-use super::journal::{Filter, shown};
+use super::journal::Filter;
 use super::problem::{Code, Problem};
 use super::space::row;
+use crate::journal::shown;
 use crate::store::{SpaceKey, Store};
 use crate::{App, limits};
 use axum::extract::State;

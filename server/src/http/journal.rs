@@ -3,33 +3,16 @@
 use super::input::{InSpace, Query, page_len};
 use super::problem::{Code, Problem};
 use super::space::row;
-use super::timestamp::{moment, rfc3339};
-use crate::App;
-use crate::limits;
-use crate::store::{Event, EventKind, Kinds, SpaceKey, Store};
+use super::timestamp::moment;
+use crate::store::{Event, Kinds, SpaceKey, Store};
+use crate::{App, journal, limits};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use serde_json::Value;
 use thexr_schema::api::Page;
 use thexr_schema::change::Changes;
 use thexr_schema::ids::Seq;
-use thexr_schema::journal::{ForkedFrom, JournalItem};
-use thexr_schema::lib0::Reader;
-use thexr_schema::track::Header;
-
-/// Names of kinds, as the journal shows them and takes them.
-const KINDS: [(EventKind, &str); 9] = [
-    (EventKind::Edit, "edit"),
-    (EventKind::Joined, "joined"),
-    (EventKind::Suspended, "suspended"),
-    (EventKind::Resumed, "resumed"),
-    (EventKind::Left, "left"),
-    (EventKind::Compacted, "compacted"),
-    (EventKind::Poses, "poses"),
-    (EventKind::Restored, "restored"),
-    (EventKind::Forked, "forked"),
-];
+use thexr_schema::journal::JournalItem;
 
 /// The query of a page.
 #[derive(Deserialize)]
@@ -62,21 +45,10 @@ impl Filter {
         user: Option<String>,
         entity: Option<String>,
     ) -> Result<Self, Problem> {
-        let known = |name: &str| KINDS.iter().find(|(_, n)| *n == name).map(|(kind, _)| *kind);
         let wanted = kinds.map(|names| {
-            names
-                .split(',')
-                .map(|name| {
-                    known(name.trim()).ok_or_else(|| {
-                        let all: Vec<&str> = KINDS.iter().map(|(_, name)| *name).collect();
-                        Problem::new(Code::BadQuery, format!("kind is some of {}.", all.join(",")))
-                    })
-                })
-                .collect::<Result<Vec<EventKind>, Problem>>()
+            journal::kinds(names.split(',')).map_err(|error| Problem::said(Code::BadQuery, error))
         });
-        let mut kinds = wanted
-            .transpose()?
-            .map_or(Kinds::LISTED, |kinds| Kinds::of(&kinds));
+        let mut kinds = wanted.transpose()?.unwrap_or(Kinds::LISTED);
         if entity.is_some() {
             // Only edits are about entities, and others need not be looked at.
             kinds = kinds.and(Kinds::EDITS);
@@ -162,52 +134,7 @@ pub async fn list(
     events.retain(|event| event.seq <= until);
     let more = seen < until && seen < row.seq;
     Ok(Json(Page {
-        items: events.iter().map(shown).collect(),
+        items: events.iter().map(journal::shown).collect(),
         next: more.then(|| seen.to_string()),
     }))
-}
-
-/// An event as programs are shown it.
-pub fn shown(event: &Event) -> JournalItem {
-    let kind = KINDS.iter().find(|(kind, _)| *kind as i64 == event.kind);
-    let mut item = JournalItem {
-        seq: event.seq.0,
-        at: rfc3339(event.at),
-        kind: kind.map_or_else(|| format!("kind_{}", event.kind), |(_, name)| (*name).to_owned()),
-        member: event.member.clone(),
-        user: event.user.clone(),
-        ..JournalItem::default()
-    };
-    if event.kind == EventKind::Edit as i64 {
-        item.bytes = Some(event.payload.len() as u64);
-        if let Some(changes) = event.changes.as_deref().map(Changes::from_text) {
-            item.more_changes = Some(changes.more).filter(|more| *more > 0);
-            item.changes = Some(changes.items);
-        }
-        return item;
-    }
-    if event.kind == EventKind::Poses as i64 {
-        item.bytes = Some(event.payload.len() as u64);
-        if let Ok(header) = Header::read(&mut Reader::new(&event.payload)) {
-            let time = |ms: u64| rfc3339(i64::try_from(ms).unwrap_or(i64::MAX));
-            item.first_at = Some(time(header.first_at));
-            item.last_at = Some(time(header.first_at.saturating_add(header.span_ms)));
-            item.samples = Some(header.samples);
-        }
-        return item;
-    }
-    let note: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
-    let text = |key: &str| note[key].as_str().map(str::to_owned);
-    item.name = text("name");
-    item.reason = text("reason");
-    item.role = note["role"]
-        .as_u64()
-        .map(|role| super::member::role(role).to_owned());
-    item.last_heard = note["last_heard"].as_i64().map(rfc3339);
-    item.restored_seq = note["restored_seq"].as_i64();
-    item.forked_from = text("space")
-        .zip(note["forked_seq"].as_i64())
-        .map(|(space, seq)| ForkedFrom { space, seq });
-    item.covered_seq = note["covered_seq"].as_i64();
-    item
 }

@@ -3,9 +3,8 @@
 use super::auth::Admin;
 use super::input::{InMember, InSpace};
 use super::problem::Problem;
-use super::timestamp::rfc3339;
-use crate::App;
-use crate::space;
+use crate::clock::rfc3339;
+use crate::{App, journal, space};
 use axum::Json;
 use axum::extract::State;
 use thexr_schema::api::{MemberInfo, Page, Written};
@@ -30,21 +29,12 @@ pub async fn kick(
     }))
 }
 
-/// What a stored number of a role is called.
-pub fn role(number: u64) -> &'static str {
-    match number {
-        0 => "viewer",
-        1 => "editor",
-        _ => "admin",
-    }
-}
-
 fn shown(member: space::MemberInfo) -> MemberInfo {
     MemberInfo {
         member: member.member,
         user: member.user.to_string(),
         name: member.name.to_string(),
-        role: role(member.role.into()).to_owned(),
+        role: journal::role(member.role.into()).to_owned(),
         away: member.away,
         joined_at: rfc3339(member.joined_at),
         state: serde_json::from_str(&member.state).unwrap_or_default(),

@@ -1,8 +1,9 @@
 //! `/api/v1/spaces`: what spaces there are, and making, naming and deleting them.
 
+use super::etag;
 use super::input::{InSpace, Json, Query, page_len, random_id};
 use super::problem::{Code, Problem};
-use super::{etag, timestamp};
+use crate::clock::rfc3339;
 use crate::store::SpaceRow;
 use crate::{App, limits};
 use axum::extract::State;
@@ -128,7 +129,7 @@ pub async fn info(app: &App, row: SpaceRow) -> SpaceInfo {
         epoch: row.epoch,
         seq: row.seq.0,
         oldest_seq: row.base_seq.0,
-        created_at: timestamp::rfc3339(row.created_at),
+        created_at: rfc3339(row.created_at),
         members: u32::try_from(members).unwrap_or(u32::MAX),
     }
 }

@@ -1,7 +1,7 @@
 //! Events into buckets and spans. Pure: the same events give the same answer, however they were stored.
 
-use super::super::timestamp::rfc3339;
 use super::frame::Frame;
+use crate::clock::rfc3339;
 use crate::limits;
 use crate::store::{Block, Event, EventKind, Kinds, Tally};
 use serde_json::Value;
