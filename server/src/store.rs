@@ -14,16 +14,19 @@ mod prune;
 mod read;
 pub mod segment;
 mod snapshot;
+mod webhook;
 mod writer;
 
 pub use activity::{Block, Counted, Tally};
 pub use admin::{Usage, check};
 pub use bundle::{Incoming, NewHead, NewSpace, Outgoing, Packed, Piece, Retention, SnapshotRow};
+pub use heads::{Moved, Moves};
 pub use history::{Kinds, Stretch};
 pub use member::{MemberRow, RosterChange};
 pub use open::OpenError;
 pub use prune::{HeldSegment, HeldSnapshot, Holdings};
 pub use snapshot::{NewSnapshot, SwapOutcome};
+pub use webhook::{Behind, Cursor, DeadRow, Failed, WebhookRow};
 pub use writer::Appended;
 
 use bytes::Bytes;

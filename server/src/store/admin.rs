@@ -29,7 +29,16 @@ pub struct Usage {
 }
 
 /// Every table with rows of a space: they go with it, and `thexr fsck` looks for those that stayed.
-pub(super) const TABLES: &[&str] = &["event", "segment", "snapshot", "member", "head"];
+pub(super) const TABLES: &[&str] = &[
+    "event",
+    "segment",
+    "snapshot",
+    "member",
+    "head",
+    "webhook_cursor",
+    "webhook_dead",
+    "webhook",
+];
 
 impl Store {
     /// Makes a space. `Exists` when a living one has the name.
@@ -75,6 +84,7 @@ impl Store {
         .await?;
         let row = read::space_of(&mut tx, key).await?;
         tx.commit().await?;
+        self.heads.moved(key, row.seq);
         Ok(row)
     }
 

@@ -37,6 +37,16 @@ impl Kinds {
         Self(bits)
     }
 
+    /// As they are stored.
+    pub(super) const fn bits(self) -> i64 {
+        self.0
+    }
+
+    /// The reverse of [`Kinds::bits`].
+    pub(super) const fn of_bits(bits: i64) -> Self {
+        Self(bits)
+    }
+
     /// What is in both.
     pub fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
