@@ -47,3 +47,5 @@ mod sync;
 mod tidy;
 #[path = "it/track.rs"]
 mod track;
+#[path = "it/webhook.rs"]
+mod webhook;

@@ -4,6 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::journal::{Activity, Attendance, JournalItem};
+use crate::webhook::{
+    CreateWebhook, DeadLetter, Delivery, NewWebhook, Ping, Pinged, RetriedDeadLetters, SetWebhook,
+    WebhookInfo,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -217,6 +221,16 @@ pub fn json_schemas() -> Value {
     generator.subschema_for::<Written>();
     generator.subschema_for::<Document>();
     generator.subschema_for::<CompactResult>();
+    generator.subschema_for::<CreateWebhook>();
+    generator.subschema_for::<NewWebhook>();
+    generator.subschema_for::<SetWebhook>();
+    generator.subschema_for::<WebhookInfo>();
+    generator.subschema_for::<Page<WebhookInfo>>();
+    generator.subschema_for::<Page<DeadLetter>>();
+    generator.subschema_for::<RetriedDeadLetters>();
+    generator.subschema_for::<Pinged>();
+    generator.subschema_for::<Delivery>();
+    generator.subschema_for::<Ping>();
     generator.subschema_for::<Problem>();
     Value::Object(generator.take_definitions(true))
 }

@@ -36,6 +36,8 @@ pub struct Config {
     pub message_rate: Rate,
     /// Payload bytes per second one connection may send for long, and at once.
     pub byte_rate: Rate,
+    /// How patient webhooks are.
+    pub webhook: WebhookConfig,
     /// Origins of other sites whose pages may connect; our own and local ones always may.
     pub origins: Vec<String>,
 }
@@ -70,6 +72,23 @@ pub struct CompactionConfig {
     pub min_gap: Duration,
     /// A space with any edits since the snapshot is compacted this long after the last time.
     pub interval: Duration,
+}
+
+/// How patient webhooks are. Not among the settings: the defaults suit any endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct WebhookConfig {
+    /// Least time between two deliveries of a space that are not full.
+    pub gather: Duration,
+    /// How long an endpoint may take to answer.
+    pub answer: Duration,
+    /// Wait after the first failed attempt; doubles.
+    pub backoff_first: Duration,
+    /// Longest wait.
+    pub backoff_max: Duration,
+    /// A batch is given up after this many attempts at the earliest …
+    pub attempts_min: u32,
+    /// … and not before this much time.
+    pub give_up: Duration,
 }
 
 /// Why the server does not start with these settings: one line that says which setting and what to do.
@@ -140,6 +159,7 @@ impl Default for Config {
                 per_second: (8 << 20) as f64,
                 burst: (32 << 20) as f64,
             },
+            webhook: WebhookConfig::default(),
             origins: Vec::new(),
         }
     }
@@ -152,6 +172,20 @@ impl Default for CompactionConfig {
             bytes: 4 << 20,
             min_gap: Duration::from_secs(30),
             interval: Duration::from_secs(600),
+        }
+    }
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        use crate::limits;
+        Self {
+            gather: limits::WEBHOOK_GATHER,
+            answer: limits::WEBHOOK_ANSWER,
+            backoff_first: limits::WEBHOOK_BACKOFF_FIRST,
+            backoff_max: limits::WEBHOOK_BACKOFF_MAX,
+            attempts_min: limits::WEBHOOK_ATTEMPTS_MIN,
+            give_up: limits::WEBHOOK_GIVE_UP,
         }
     }
 }

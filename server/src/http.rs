@@ -26,6 +26,7 @@ mod space;
 mod tests;
 mod timestamp;
 mod upgrade;
+mod webhook;
 
 use crate::{App, limits};
 use axum::extract::DefaultBodyLimit;
@@ -62,6 +63,8 @@ fn route<H: Handler<T, App>, T: 'static>(method: Method, path: &'static str, han
 fn routes() -> Vec<Route> {
     let (get, put, post) = (|| Method::GET, || Method::PUT, || Method::POST);
     let (patch, delete) = (|| Method::PATCH, || Method::DELETE);
+    const HOOKS: &str = "/api/v1/admin/webhooks";
+    const HOOK: &str = "/api/v1/admin/webhooks/{webhook}";
     const SPACES: &str = "/api/v1/spaces";
     const SPACE: &str = "/api/v1/spaces/{space}";
     const ENTITIES: &str = "/api/v1/spaces/{space}/entities";
@@ -113,6 +116,22 @@ fn routes() -> Vec<Route> {
             delete(),
             "/api/v1/admin/spaces/{space}/members/{member}",
             member::kick,
+        ),
+        route(get(), HOOKS, webhook::list),
+        route(post(), HOOKS, webhook::create),
+        route(get(), HOOK, webhook::show),
+        route(patch(), HOOK, webhook::set),
+        route(delete(), HOOK, webhook::delete),
+        route(post(), "/api/v1/admin/webhooks/{webhook}/test", webhook::test),
+        route(
+            get(),
+            "/api/v1/admin/webhooks/{webhook}/dead-letters",
+            webhook::dead_letters,
+        ),
+        route(
+            post(),
+            "/api/v1/admin/webhooks/{webhook}/dead-letters/retry",
+            webhook::retry,
         ),
     ]
 }

@@ -1,7 +1,7 @@
 //! Thexr: shared 3D spaces that several people edit at once, keep editing offline, and can play back later.
 //!
 //! The way of a request: [`listen`] accepts, [`http`] routes, [`socket`] speaks WebSocket, [`spaces`] finds the
-//! space, [`space`] is its actor, [`journal`] shows what happened, [`store`] keeps its rows. Imports go down this list only; `config`, `limits`,
+//! space, [`space`] is its actor, [`webhook`] tells others, [`journal`] shows what happened, [`store`] keeps its rows. Imports go down this list only; `config`, `limits`,
 //! `metrics` and `wire` are leaves that all may use.
 
 /// The engine that is built in; a test compares it with Cargo.toml.
@@ -23,6 +23,7 @@ pub mod socket;
 pub mod space;
 pub mod spaces;
 pub mod store;
+pub mod webhook;
 pub mod wire;
 
 use config::Config;
@@ -34,6 +35,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use webhook::Webhooks;
 
 /// What every request can reach; cheap to clone.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// The running spaces, and through them the store.
     pub spaces: Spaces,
+    /// Who is told what happens.
+    pub webhooks: Webhooks,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Every task that must end before the process does.
@@ -56,6 +60,7 @@ pub async fn open(config: Config, stop: CancellationToken) -> Result<(App, TaskT
     // The writer outlives everything that may still have something to save, so it has a tracker of its own.
     let (tracker, writers) = (TaskTracker::new(), TaskTracker::new());
     let store = Store::open(&config.data, metrics.clone(), &writers).await?;
+    let webhooks = Webhooks::new(store.clone(), metrics.clone(), config.webhook);
     let context = space::actor::Context {
         store,
         metrics: metrics.clone(),
@@ -75,6 +80,7 @@ pub async fn open(config: Config, stop: CancellationToken) -> Result<(App, TaskT
         App {
             config: Arc::new(config),
             spaces,
+            webhooks,
             metrics,
             tracker,
             stop,
@@ -99,6 +105,8 @@ pub async fn run(app: App, writers: TaskTracker, listener: TcpListener) {
     tracker.spawn(async move { spaces.wake_those_with_members().await });
     let spaces = app.spaces.clone();
     tracker.spawn(async move { spaces.prune_from_time_to_time().await });
+    let (webhooks, stop) = (app.webhooks.clone(), app.stop.clone());
+    tracker.spawn(async move { webhooks.run(stop).await });
     listen::run(listener, app).await;
     tracker.close();
     tracker.wait().await;

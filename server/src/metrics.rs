@@ -50,6 +50,11 @@ pub struct Metrics {
     /// TICKs a receiver missed because it had not taken the one before.
     ticks_skipped: Counter,
     presence_dropped: Family<ByKind, Counter>,
+    /// Events that webhooks have yet to tell, as far as is known.
+    webhook_lag: Gauge,
+    /// Batches that webhooks gave up.
+    pub webhook_dead: Gauge,
+    webhooks: Family<ByResult, Counter>,
     closed: Family<ByCode, Counter>,
     messages: Family<ByKind, Counter>,
     updates: Family<ByResult, Counter>,
@@ -80,6 +85,9 @@ impl Default for Metrics {
             ticks: Counter::default(),
             ticks_skipped: Counter::default(),
             presence_dropped: Family::default(),
+            webhook_lag: Gauge::default(),
+            webhook_dead: Gauge::default(),
+            webhooks: Family::default(),
             closed: Family::default(),
             messages: Family::default(),
             updates: Family::default(),
@@ -116,6 +124,21 @@ impl Default for Metrics {
             "presence_dropped",
             "Presence messages dropped, by reason",
             m.presence_dropped.clone(),
+        );
+        r.register(
+            "webhook_deliveries",
+            "Attempts to deliver, by result",
+            m.webhooks.clone(),
+        );
+        r.register(
+            "webhook_lag_events",
+            "Events that webhooks have yet to tell",
+            m.webhook_lag.clone(),
+        );
+        r.register(
+            "webhook_dead_letters",
+            "Batches that webhooks gave up",
+            m.webhook_dead.clone(),
         );
         r.register("spaces_loaded", "Spaces in memory", m.spaces_loaded.clone());
         r.register_with_unit(
@@ -209,7 +232,42 @@ impl Drop for Backlog {
     }
 }
 
+/// One webhook's part of `webhook_lag_events` in one space; gone with it, however it ends.
+pub struct Lag {
+    metrics: Arc<Metrics>,
+    events: i64,
+}
+
+impl Lag {
+    /// Of a space in which it has told everything.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, events: 0 }
+    }
+
+    /// So much is to be told now.
+    pub fn is(&mut self, events: i64) {
+        self.metrics.webhook_lag.inc_by(events - self.events);
+        self.events = events;
+    }
+}
+
+impl Drop for Lag {
+    fn drop(&mut self) {
+        self.is(0);
+    }
+}
+
 impl Metrics {
+    /// An attempt of a webhook was `taken`, `refused` (an answer that is not 2xx), `unanswered`, `gone` (410), or the
+    /// last one before its batch was `given_up`.
+    pub fn webhook(&self, result: &'static str) {
+        self.webhooks
+            .get_or_create(&ByResult {
+                result: result.into(),
+            })
+            .inc();
+    }
+
     /// The text of `/metrics`.
     pub fn text(&self) -> String {
         let mut out = String::new();

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod corpus;
+pub mod endpoint;
 pub mod fixtures;
 pub mod http;
 pub mod mutation;
@@ -19,6 +20,7 @@ pub mod server;
 pub mod value;
 
 pub use client::Client;
+pub use endpoint::Endpoint;
 pub use plan::Plan;
 pub use presence::Member;
 pub use process::Process;

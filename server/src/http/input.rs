@@ -26,6 +26,9 @@ pub struct InEntity(pub SpaceId, pub EntityId);
 /// `{space}` and `{member}` of the path.
 pub struct InMember(pub SpaceId, pub String);
 
+/// `{webhook}` of the path.
+pub struct InWebhook(pub String);
+
 /// `{space}`, `{entity}` and `{component}` of the path.
 pub struct InComponent(pub SpaceId, pub EntityId, pub String);
 
@@ -90,6 +93,14 @@ impl<S: Send + Sync> FromRequestParts<S> for InMember {
         let params = params(parts, state).await?;
         // One that is no id is nobody's: 404 like any other that is not there.
         Ok(Self(space(&params)?, find(&params, "member").to_owned()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InWebhook {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        Ok(Self(find(&params(parts, state).await?, "webhook").to_owned()))
     }
 }
 

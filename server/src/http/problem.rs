@@ -49,6 +49,8 @@ codes! {
     BadJson = BAD_REQUEST "bad_json";
     /// An update that breaks the rules U of the SPEC.
     BadUpdate = BAD_REQUEST "bad_update";
+    /// Not an address that a webhook can have.
+    BadUrl = BAD_REQUEST "bad_url";
     /// Not a WebSocket request where one is needed.
     NoUpgrade = BAD_REQUEST "no_upgrade";
     /// No token, or not the right one.
@@ -77,6 +79,8 @@ codes! {
     ClientIdReused = CONFLICT "client_id_reused";
     /// The space is at one of its limits.
     SpaceFull = CONFLICT "space_full";
+    /// The server has as many webhooks as it may have.
+    TooManyWebhooks = CONFLICT "too_many_webhooks";
     /// If-Match names a state that the space is not in.
     Changed = PRECONDITION_FAILED "changed";
     /// The update is of a history that the space has no more.

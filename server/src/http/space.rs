@@ -14,7 +14,7 @@ use thexr_schema::api::{CreateSpace, Page, RenameSpace, SpaceInfo};
 use thexr_schema::ids::SpaceId;
 
 /// Letters and digits that are hard to confuse; 26 of 32 are 130 random bits.
-const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+pub const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// The query of a list of spaces.
 #[derive(Deserialize)]

@@ -388,6 +388,7 @@ impl Incoming {
         if let Some(old) = self.replaced {
             self.store.heads.gone(old);
         }
+        self.store.heads.moved(row.key, row.seq);
         Ok(row)
     }
 }

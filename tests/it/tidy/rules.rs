@@ -37,8 +37,9 @@ const WORDS: &[Word] = &[
             "server/src/socket.rs",
             "server/src/socket/",
             "server/src/listen.rs",
+            "server/src/webhook/post.rs",
         ],
-        why: "only http, socket and listen know the web framework",
+        why: "only http, socket, listen and the client of webhooks know the web framework",
     },
     Word {
         below: "schema/src/",
@@ -72,17 +73,20 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "store", "space", "spaces", "listen", "http", "open", "run", "serve", "App",
+            "store", "space", "spaces", "webhook", "listen", "http", "open", "run", "serve", "App",
         ],
     ),
     ("listen", &["App", "http"]),
     (
         "http",
-        &["App", "socket", "spaces", "space", "journal", "store", "open"],
+        &[
+            "App", "socket", "spaces", "space", "webhook", "journal", "store", "open",
+        ],
     ),
     ("socket", &["App", "http", "spaces", "space"]),
     ("spaces", &["space", "store"]),
     ("space", &["store"]),
+    ("webhook", &["journal", "store"]),
     ("journal", &["store"]),
     ("store", &[]),
     ("config", &[]),

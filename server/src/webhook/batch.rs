@@ -1,0 +1,100 @@
+//! The next batch of a webhook in a space: rows into the JSON that is sent, the same bytes for the same range.
+
+use super::sign::delivery_id;
+use crate::store::{Kinds, Result, SpaceRow, Store};
+use crate::{journal, limits};
+use bytes::Bytes;
+use thexr_schema::ids::Seq;
+use thexr_schema::webhook::Delivery;
+
+/// Where a batch begins and may end.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    /// Everything up to here was told.
+    pub after: Seq,
+    /// Nothing up to here is of the kinds.
+    pub looked: Seq,
+    /// It ends here, when it was tried before.
+    pub until: Option<Seq>,
+}
+
+/// What was found to tell.
+#[derive(Debug)]
+pub enum Batch {
+    /// Nothing of the kinds up to here.
+    Nothing(Seq),
+    /// This.
+    Some {
+        /// The delivery's id.
+        delivery: String,
+        /// It ends with this event.
+        last: Seq,
+        /// There was more than fits.
+        full: bool,
+        /// JSON.
+        body: Bytes,
+    },
+}
+
+/// Builds it.
+pub async fn build(
+    store: &Store,
+    webhook: &str,
+    kinds: Kinds,
+    space: &SpaceRow,
+    range: Range,
+) -> Result<Batch> {
+    let until = range.until.unwrap_or(Seq(i64::MAX));
+    let (mut items, mut seen, mut bytes, mut full) = (Vec::new(), range.looked, 0, false);
+    'reading: while seen < until && items.len() < limits::WEBHOOK_BATCH_EVENTS {
+        let stretch = store
+            .history(space.key, seen, limits::WEBHOOK_BATCH_EVENTS, kinds)
+            .await?;
+        if stretch.seen == seen {
+            break;
+        }
+        for event in stretch.events {
+            if event.seq > until {
+                break 'reading;
+            }
+            let item = journal::shown(&event);
+            let len = serde_json::to_vec(&item).map_or(0, |json| json.len());
+            // A batch that was tried before is sent as it was.
+            let fits = items.is_empty()
+                || bytes + len <= limits::WEBHOOK_BATCH_BYTES && items.len() < limits::WEBHOOK_BATCH_EVENTS;
+            if range.until.is_none() && !fits {
+                full = true;
+                break 'reading;
+            }
+            bytes += len;
+            seen = event.seq;
+            items.push(item);
+        }
+        seen = seen.max(stretch.seen);
+    }
+    let last = range.until.unwrap_or(seen);
+    if items.is_empty() {
+        return Ok(Batch::Nothing(last));
+    }
+    full |= items.len() >= limits::WEBHOOK_BATCH_EVENTS;
+    let first = range.after.0 + 1;
+    let delivery = delivery_id(webhook, &space.epoch, first, last.0);
+    let body = Delivery {
+        webhook: webhook.to_owned(),
+        delivery: delivery.clone(),
+        space: space.slug.to_string(),
+        epoch: space.epoch.clone(),
+        first_seq: first,
+        last_seq: last.0,
+        items,
+    };
+    let body = serde_json::to_vec(&body)
+        .expect("strings and numbers are JSON")
+        .into();
+    Ok(Batch::Some {
+        delivery,
+        last,
+        full,
+        body,
+    })
+}
