@@ -6,6 +6,7 @@ mod logs;
 mod serve;
 mod tool;
 mod transfer;
+mod webhook;
 
 use crate::config::BadConfig;
 use crate::config::settings::one_line;
@@ -26,7 +27,7 @@ pub mod exit {
     pub const DATA: u8 = 65;
     /// A file, folder or space that was named does not exist.
     pub const NO_INPUT: u8 = 66;
-    /// The address cannot be listened on.
+    /// The address cannot be listened on, or an endpoint does not take what it is sent.
     pub const UNAVAILABLE: u8 = 69;
     /// A bug.
     pub const SOFTWARE: u8 = 70;
@@ -45,9 +46,10 @@ pub mod exit {
 const EXIT_CODES: &str = "\
 Exit codes (sysexits.h):
   0 done              64 wrong command line    65 damaged data
-  66 no such input    69 address in use        70 a bug
+  66 no such input    69 address in use*       70 a bug
   71 system refuses   73 cannot create         74 read or write failed
   75 folder in use    78 wrong setting
+* and for `thexr webhook test`: not taken by the endpoint
 ";
 
 const EXAMPLES: &str = "\
@@ -56,6 +58,7 @@ Examples:
   thexr serve --listen 127.0.0.1:8080    another port
   thexr export lobby -o lobby.yjs        a space as one Yjs update
   thexr fsck                             check everything that is stored
+  thexr webhook test https://example.com/hook    does the endpoint take what it will be sent?
 
 `thexr` alone is `thexr serve`. Every flag of serve can also be set by a variable (THEXR_LISTEN, THEXR_DATA, …)
 and in a TOML file (--config); a flag wins over a variable, a variable over the file.
@@ -81,6 +84,8 @@ enum Command {
     Import(transfer::Import),
     /// Check everything that is stored
     Fsck(fsck::Fsck),
+    /// Try the endpoint of a webhook
+    Webhook(webhook::Webhook),
 }
 
 /// Why a command did not do its work: one line for people, a code for programs.
@@ -198,6 +203,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Export(args) => transfer::export(args).await,
         Command::Import(args) => transfer::import(args).await,
         Command::Fsck(args) => fsck::run(args).await,
+        Command::Webhook(args) => webhook::run(args).await,
     }
 }
 
