@@ -160,7 +160,8 @@ impl Spaces {
         }
     }
 
-    async fn prune(&self) {
+    /// One round of that.
+    pub async fn prune(&self) {
         let mut after: Option<SpaceId> = None;
         loop {
             let from = after.as_ref().map(AsRef::as_ref);

@@ -8,5 +8,7 @@ mod fsck;
 mod serve;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "cli/survival.rs"]
+mod survival;
 #[path = "cli/transfer.rs"]
 mod transfer;

@@ -12,7 +12,7 @@ use thexr::store::{Event, EventKind, Kinds, SpaceRow, Store};
 use thexr_schema::ids::Seq;
 
 /// A space with a past: sealed and unsealed events, three snapshots, one of them in Yjs v2, and two members.
-fn folder() -> Folder {
+pub fn folder() -> Folder {
     let folder = Folder::new();
     fill(&folder.data(), "lobby", 0..20);
     assert_eq!(code(&run(&folder, &["compact", "lobby"])), 0);
@@ -39,7 +39,7 @@ fn folder() -> Folder {
 }
 
 /// The bundle of `lobby`, beside its data.
-fn exported(folder: &Folder) -> (String, Vec<u8>) {
+pub fn exported(folder: &Folder) -> (String, Vec<u8>) {
     let file = folder.path("lobby.thexr").to_str().expect("text").to_owned();
     let output = run(folder, &["export", "lobby", "--bundle", "-o", &file, "--json"]);
     assert_eq!(code(&output), 0);
@@ -49,7 +49,7 @@ fn exported(folder: &Folder) -> (String, Vec<u8>) {
 }
 
 /// Everything of a space that can be compared: its row, its document, its events.
-fn whole(folder: &Folder, space: &str) -> (SpaceRow, Value, Vec<Event>) {
+pub fn whole(folder: &Folder, space: &str) -> (SpaceRow, Value, Vec<Event>) {
     let document = run(folder, &["export", space, "--format", "json"]);
     let (row, events) = support::block_on(async {
         let store = support::open(&folder.data()).await;
@@ -374,24 +374,4 @@ fn a_bundle_that_does_not_add_up_is_refused() {
         };
         assert!(line.contains(says), "{sql:?}: {line}");
     }
-}
-
-#[test]
-fn a_pruned_space_moves_too() {
-    let (from, to) = (folder(), Folder::new());
-    damage(&from, "update head set base_seq = 20 where space_id = 1");
-    damage(
-        &from,
-        "update space set keep_days = 7, keep_bytes = 1000 where slug = 'lobby'",
-    );
-    let (file, _) = exported(&from);
-    assert_eq!(code(&run(&to, &["import", "--bundle", &file])), 0);
-    let (was, is) = (whole(&from, "lobby"), whole(&to, "lobby"));
-    assert_eq!((is.1, is.0.base_seq), (was.1, Seq(20)));
-    assert_eq!(format!("{:?}", &is.2[..was.2.len()]), format!("{:?}", was.2));
-    assert_eq!(
-        number(&to, "select keep_days * 10000 + keep_bytes from space"),
-        71_000
-    );
-    assert_eq!(code(&run(&to, &["fsck"])), 0);
 }

@@ -1,7 +1,13 @@
 //! How much of its past a space keeps, as the operator says it, and what is offered then.
 
 use super::{LOBBY, Server, TOKEN};
+use crate::config::{Config, HistoryConfig};
+use crate::space::compactor;
+use crate::space::doc::SpaceDoc;
+use crate::space::doc::edit::{Edit, Edited};
+use crate::store::NewEvent;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 const KEEP: &str = "/api/v1/admin/spaces/lobby/retention";
 
@@ -101,4 +107,53 @@ async fn what_is_pruned_is_not_offered_and_all_else_is() {
     let shown = server.admin("GET", "/api/v1/admin/spaces/lobby").await.json();
     assert_eq!(shown["oldest_seq"], 11);
     assert!(shown["history_bytes"].as_i64() > Some(0));
+}
+
+/// Nobody comes to a space for days: it is pruned all the same, and not woken.
+#[tokio::test]
+async fn a_space_that_sleeps_is_pruned_too() {
+    let folder = std::env::temp_dir().join(format!("thexr-sweep-{:032x}", rand::random::<u128>()));
+    let config = Config {
+        data: folder.clone(),
+        history: HistoryConfig { days: 0, bytes: 1 },
+        ..Config::default()
+    };
+    let (app, _) = crate::open(config, CancellationToken::new())
+        .await
+        .expect("opens");
+    let store = app.spaces.store();
+    for name in ["lobby", "zoo"] {
+        let row = store
+            .create(&name.parse().expect("an id"), name)
+            .await
+            .expect("creates");
+        let mut doc = SpaceDoc::new(7);
+        for n in 0..3 {
+            let edit = Edit::Put {
+                entity: "e".into(),
+                component: "text".into(),
+                value: json!({"value": n.to_string()}),
+            };
+            let Edited::Done(update) = doc.edit(&edit) else {
+                panic!("refused")
+            };
+            store
+                .append(row.key, vec![NewEvent::edit(update)])
+                .await
+                .expect("appends");
+            compactor::run(store, row.key, false).await.expect("compacts");
+        }
+        assert_eq!(store.base_seq(row.key).await.expect("reads").0, 0);
+    }
+    app.spaces.prune().await;
+    for name in ["lobby", "zoo"] {
+        let row = store
+            .space(&name.parse().expect("an id"))
+            .await
+            .expect("reads")
+            .expect("is there");
+        assert_eq!(row.base_seq.0, 3, "{name}");
+    }
+    assert!(app.spaces.is_empty());
+    let _ = std::fs::remove_dir_all(&folder);
 }
