@@ -1,5 +1,5 @@
 //! What can be set, one field per setting: the same struct is read from flags and environment (clap) and from the
-//! file (serde), laid over each other, then checked into a [`Config`]. Must not start anything.
+//! file (serde), laid over each other, then checked into a [`Config`](super::Config). Must not start anything.
 
 mod check;
 
