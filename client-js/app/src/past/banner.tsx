@@ -107,20 +107,15 @@ export function Banner({ space, title, moment, note, settled, readOnly, retry, h
 
 /** Goes back, and offers the way back from that. */
 async function restoreTo(space: AppSpace, seq: number, at: number) {
-  const done = await restore(space.id, seq, space.user)
-  toast({
-    text: `The space is as it was at ${momentText(at)}.`,
-    action: {
-      label: 'Undo',
-      run: () => {
-        // The edit and the note of it are the last two events.
-        restore(space.id, done.seq - 2, space.user).then(
-          () => toast({ text: 'Undone: the space is as it was before.' }),
-          (error: unknown) => toast({ text: `Not undone. ${said(error)}`, tone: 'bad' }),
-        )
-      },
-    },
-  })
+  const before = await restore(space.id, seq, space.user)
+  const text = `The space is as it was at ${momentText(at)}.`
+  if (before === null) return toast({ text })
+  const undo = () =>
+    restore(space.id, before, space.user).then(
+      () => toast({ text: 'Undone: the space is as it was before.' }),
+      (error: unknown) => toast({ text: `Not undone. ${said(error)}`, tone: 'bad' }),
+    )
+  toast({ text, action: { label: 'Undo', run: () => void undo() } })
 }
 
 interface DialogProps {

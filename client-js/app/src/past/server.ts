@@ -112,9 +112,22 @@ export const getDiff = (id: string, now: number, seq: number, signal: AbortSigna
 export const newestSeq = (id: string, signal?: AbortSignal) =>
   call<SpaceInfo>('GET', pathOf(id), undefined, signal).then((info) => info.seq ?? 0)
 
-/** Gives the number of the newest event after it. */
-export const restore = (id: string, seq: number, user: string) =>
-  call<{ seq: number }>('POST', `${pathOf(id)}/restore`, { seq, user })
+/**
+ * Makes the present like that moment. Gives the moment before it, to go back to; null when there was nothing to change.
+ * The answer's `seq` is the end of a commit that may hold what others did, so the restore is looked up by its note.
+ */
+export async function restore(id: string, seq: number, user: string): Promise<number | null> {
+  const after = await newestSeq(id)
+  const done = await call<{ seq: number }>('POST', `${pathOf(id)}/restore`, { seq, user })
+  const query = `kind=restored&after=${after}&until=${done.seq}&limit=500`
+  const { items } = await call<{ items: { seq: number; restored_seq?: number; user?: string }[] }>(
+    'GET',
+    `${pathOf(id)}/journal?${query}`,
+  )
+  const note = items.findLast((item) => item.restored_seq === seq && item.user === user)
+  // The edit is right before its note.
+  return note ? note.seq - 2 : null
+}
 
 export const fork = (id: string, seq: number, user: string, name: string) =>
   call<SpaceInfo>('POST', `${pathOf(id)}/fork`, { seq, user, name })
