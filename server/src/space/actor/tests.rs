@@ -155,13 +155,18 @@ async fn a_crash_of_the_poses_costs_a_tick_and_nothing_else() {
     let mut cleo = space.member(4).await;
 
     let before = space.handle.members().await.expect("answers");
+    // What one move takes on this machine now: a busy one may be away itself.
+    let (seen, since) = (ana.seen, Instant::now());
+    ben.slot.put(2, record_at(1.25, 0.0), Instant::now());
+    ana.until(|ana| ana.seen > seen).await;
+    let usual = since.elapsed();
     CRASH.set(true);
     let (seen, since) = (ana.seen, Instant::now());
-    ben.slot.put(2, record_at(1.5, 0.0), Instant::now());
+    ben.slot.put(3, record_at(1.5, 0.0), Instant::now());
     ana.until(|ana| ana.seen > seen).await;
     assert!(!CRASH.get(), "it did crash");
     assert!(
-        since.elapsed() < Duration::from_secs(1),
+        since.elapsed() < Duration::from_secs(1) + 10 * usual,
         "poses were away for {:?}",
         since.elapsed()
     );
