@@ -6,17 +6,18 @@ use super::problem::{Code, Problem};
 use super::space::row;
 use super::timestamp::moment;
 use crate::clock::{now_ms, rfc3339};
-use crate::store::{Event, EventKind, Kinds};
+use crate::space::roster::{Recall, Turn};
+use crate::store::{Event, Kinds};
 use crate::{App, limits};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use thexr_schema::api::Page;
 use thexr_schema::ids::Seq;
 use thexr_schema::journal::Attendance;
+use thexr_schema::presence::Reason;
 
 /// What to count, and how.
 #[derive(Deserialize)]
@@ -124,7 +125,7 @@ struct Line {
     /// When it first came; none when the journal does not reach back so far.
     first: Option<i64>,
     last_heard: i64,
-    left: Option<(i64, String)>,
+    left: Option<(i64, &'static str)>,
     total: i64,
     members: u32,
     reconnects: u32,
@@ -149,35 +150,28 @@ impl Sheet {
     }
 
     fn take(&mut self, event: &Event) {
-        let (Some(member), Some(user)) = (&event.member, &event.user) else {
+        let Some(told) = Recall::of(event).filter(|_| event.at <= self.to) else {
             return;
         };
-        if event.at > self.to {
-            return;
-        }
-        let is = |kind: EventKind| event.kind == kind as i64;
-        let note: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
-        let heard = note["last_heard"].as_i64().unwrap_or(event.at).min(event.at);
-        let reason = note["reason"].as_str().unwrap_or_default();
+        let Some(user) = told.user else { return };
         let key = match self.by {
             By::User => user,
-            By::Member => member,
+            By::Member => told.member,
         };
-        let first = is(EventKind::Joined).then_some(event.at);
-        let line = self.rows.entry(key.clone()).or_insert_with(|| Line {
-            user: user.clone(),
-            member: (self.by == By::Member).then(|| member.clone()),
-            first,
+        let joins = matches!(told.turn, Turn::Joined(_));
+        let line = self.rows.entry(key.to_owned()).or_insert_with(|| Line {
+            user: user.to_owned(),
+            member: (self.by == By::Member).then(|| told.member.to_owned()),
+            first: joins.then_some(event.at),
             ..Line::default()
         });
-        let known = self.open.remove(member);
+        let known = self.open.remove(told.member);
         let was_here = match &known {
             Some((_, here)) => *here,
             None => {
                 line.members += 1;
                 line.open += 1;
-                // One that the journal does not reach back to was here, unless its grace has just ended.
-                let here = !is(EventKind::Joined) && !is(EventKind::Resumed) && reason != "grace";
+                let here = !joins && !told.was_away();
                 if here {
                     line.came(if self.from == i64::MIN {
                         event.at
@@ -188,25 +182,27 @@ impl Sheet {
                 here
             }
         };
-        let here = is(EventKind::Joined) || is(EventKind::Resumed);
-        match (was_here, here) {
+        match (was_here, told.is_here()) {
             (false, true) => line.came(event.at),
-            (true, false) => line.went(heard, self.from, self.to),
+            (true, false) => line.went(told.heard_at, self.from, self.to),
             _ => {}
         }
-        if let Some(name) = note["name"].as_str() {
-            name.clone_into(&mut line.name);
-        }
         line.seen |= event.at >= self.from;
-        line.reconnects += u32::from(is(EventKind::Resumed) && event.at >= self.from);
-        line.last_heard = line.last_heard.max(heard);
-        if is(EventKind::Left) {
-            line.open = line.open.saturating_sub(1);
-            line.left = (line.open == 0).then(|| (event.at, reason.to_owned()));
-        } else {
-            line.left = None;
-            self.open.insert(member.clone(), (key.clone(), here));
+        line.last_heard = line.last_heard.max(told.heard_at);
+        line.left = None;
+        match &told.turn {
+            Turn::Joined(who) => who.name.clone_into(&mut line.name),
+            Turn::Resumed(_) => line.reconnects += u32::from(event.at >= self.from),
+            Turn::Suspended => {}
+            Turn::Left(reason) => {
+                line.open = line.open.saturating_sub(1);
+                let reason = reason.map_or("", Reason::as_str);
+                line.left = (line.open == 0).then_some((event.at, reason));
+                return;
+            }
         }
+        let place = (key.to_owned(), told.is_here());
+        self.open.insert(told.member.to_owned(), place);
     }
 
     fn finish(mut self) -> Vec<Attendance> {
@@ -220,9 +216,9 @@ impl Sheet {
                 line.here = 1;
                 line.went(to, from, to);
             }
-            let (left, reason) = line
-                .left
-                .map_or((None, None), |(at, reason)| (Some(rfc3339(at)), Some(reason)));
+            let (left, reason) = line.left.map_or((None, None), |(at, reason)| {
+                (Some(rfc3339(at)), Some(reason.to_owned()))
+            });
             Attendance {
                 user: line.user,
                 name: line.name,
@@ -300,7 +296,8 @@ fn quoted(field: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::store::EventKind;
+    use serde_json::{Value, json};
 
     fn event(at: i64, kind: EventKind, member: &str, user: &str, note: Value) -> Event {
         Event {

@@ -5,10 +5,12 @@
 
 mod fact;
 mod member;
+mod recall;
 
 pub(super) use fact::{Fact, What};
 pub use member::Identity;
 pub(super) use member::{Member, Whereabouts};
+pub use recall::{Newcomer, Recall, Turn};
 
 use super::ConnId;
 use crate::limits;

@@ -3,8 +3,8 @@
 use super::frame::Frame;
 use crate::clock::rfc3339;
 use crate::limits;
+use crate::space::roster::{Recall, Turn};
 use crate::store::{Block, Event, EventKind, Kinds, Tally};
-use serde_json::Value;
 use std::collections::HashMap;
 use thexr_schema::ids::Seq;
 use thexr_schema::journal::{Activity, ActivityBucket, ActivityMember, ActivitySpan};
@@ -92,49 +92,39 @@ impl Fold {
 
     /// The part of an event that is about somebody's time in the space.
     pub fn take_member(&mut self, event: &Event) {
-        let (Some(member), Some(user)) = (&event.member, &event.user) else {
+        let Some(told) = Recall::of(event).filter(|_| event.at <= self.frame.to) else {
             return;
         };
-        if event.at > self.frame.to || !Kinds::MEMBERS.has(event.kind) {
-            return;
-        }
-        let is = |kind: EventKind| event.kind == kind as i64;
-        let note: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
-        let heard = note["last_heard"].as_i64().unwrap_or(event.at).min(event.at);
-        let line = self.members.entry(member.clone()).or_insert_with(|| {
-            // One that is not known was there from before: away, if that is what now ends.
-            let away = is(EventKind::Resumed) || note["reason"] == "grace";
+        let Some(user) = told.user else { return };
+        let joins = matches!(told.turn, Turn::Joined(_));
+        let line = self.members.entry(told.member.to_owned()).or_insert_with(|| {
+            // One that is not known was there from before.
             let before = Span {
                 from: i64::MIN,
                 to: None,
-                away,
+                away: told.was_away(),
             };
-            let joins = is(EventKind::Joined);
             Line {
-                user: user.clone(),
+                user: user.to_owned(),
                 name: String::new(),
                 came: if joins { event.at } else { i64::MIN },
                 spans: if joins { Vec::new() } else { vec![before] },
             }
         });
-        if let Some(name) = note["name"].as_str() {
-            name.clone_into(&mut line.name);
+        if let Turn::Joined(who) = &told.turn {
+            who.name.clone_into(&mut line.name);
         }
-        let was_away = line.spans.last().is_some_and(|span| span.away);
         // A loss begins when it was last heard; everything else when it is written down.
-        let at = if was_away || is(EventKind::Resumed) {
-            event.at
-        } else {
-            heard
-        };
+        let was_away = line.spans.last().is_some_and(|span| span.away);
+        let at = if was_away { event.at } else { told.heard_at };
         line.close(at, self.frame.from);
-        if is(EventKind::Left) {
+        if matches!(told.turn, Turn::Left(_)) {
             if line.spans.is_empty() {
-                self.members.remove(member);
+                self.members.remove(told.member);
             }
             return;
         }
-        line.open(at, is(EventKind::Suspended));
+        line.open(at, !told.is_here());
     }
 
     /// All of it, in the words of the interface. The space has events `oldest` to `newest`.
@@ -216,7 +206,7 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn event(seq: i64, at: i64, kind: EventKind, who: Option<&str>, note: &Value) -> Event {
         Event {

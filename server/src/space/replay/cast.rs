@@ -3,8 +3,8 @@
 use super::kept::Kept;
 use crate::limits;
 use crate::space::Trouble;
-use crate::store::{Event, EventKind, Kinds, MemberRow};
-use serde_json::Value;
+use crate::space::roster::{Recall, Turn};
+use crate::store::{Event, Kinds, MemberRow};
 use std::collections::{BTreeMap, HashMap};
 use thexr_schema::ids::Seq;
 use thexr_schema::presence::{self, Change, Entry, Id, Reason, id_of};
@@ -105,53 +105,45 @@ impl Cast {
 
     /// Something happened; gives the event as it is told to others, when it is about a member.
     pub fn take(&mut self, event: &Event) -> Option<Vec<u8>> {
-        let is = |kind: EventKind| event.kind == kind as i64;
-        let id = id_of(event.member.as_deref()?)?;
-        let note: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
-        let at = event.at.max(0).cast_unsigned();
-        if is(EventKind::Joined) {
-            let handle = u16::try_from(note["handle"].as_u64()?).ok()?;
-            let text = |key: &str| note[key].as_str().unwrap_or_default().to_owned();
+        let told = Recall::of(event)?;
+        let id = id_of(told.member)?;
+        if let Turn::Joined(newcomer) = told.turn {
+            let handle = newcomer.handle?;
             let who = Who {
                 id,
-                user: event.user.clone().unwrap_or_default(),
-                name: text("name"),
-                role: note["role"]
-                    .as_u64()
-                    .and_then(|role| role.try_into().ok())
-                    .unwrap_or(0),
-                yjs: note["yjs"].as_u64().unwrap_or(0),
-                state: note["state"].as_str().unwrap_or("{}").to_owned(),
-                joined_at: at,
+                user: told.user.unwrap_or_default().to_owned(),
+                name: newcomer.name,
+                role: newcomer.role,
+                yjs: newcomer.yjs,
+                state: newcomer.state.unwrap_or_else(|| "{}".into()),
+                joined_at: event.at.max(0).cast_unsigned(),
                 away: false,
             };
             self.handles.insert(id, handle);
             self.members.insert(handle, who);
-            return Some(self.told(
-                event,
-                handle,
-                Change::Joined(self.members.get(&handle)?.entry(handle)),
-            ));
+            let entry = self.members.get(&handle)?.entry(handle);
+            return Some(self.told(event, handle, Change::Joined(entry)));
         }
-        let heard_at = note["last_heard"].as_u64().unwrap_or(0);
+        let heard_at = told.heard_at.max(0).cast_unsigned();
         let handle = *self.handles.get(&id)?;
         let who = self.members.get_mut(&handle)?;
-        if is(EventKind::Suspended) {
-            who.away = true;
-            Some(self.told(event, handle, Change::Suspended { heard_at }))
-        } else if is(EventKind::Resumed) {
-            who.away = false;
-            who.yjs = note["yjs"].as_u64().unwrap_or(who.yjs);
-            Some(self.told(event, handle, Change::Resumed))
-        } else if is(EventKind::Left) {
-            self.members.remove(&handle);
-            self.handles.remove(&id);
-            let named = |reason: &Reason| note["reason"].as_str() == Some(reason.as_str());
-            let reason = Reason::ALL.into_iter().find(named)?;
-            Some(self.told(event, handle, Change::Left { reason, heard_at }))
-        } else {
-            None
-        }
+        who.away = !told.is_here();
+        let change = match told.turn {
+            Turn::Joined(_) => return None,
+            Turn::Suspended => Change::Suspended { heard_at },
+            Turn::Resumed(yjs) => {
+                who.yjs = yjs.unwrap_or(who.yjs);
+                Change::Resumed
+            }
+            Turn::Left(reason) => {
+                self.members.remove(&handle);
+                self.handles.remove(&id);
+                // Whoever is told must not keep it: what a later version means is nearest to this.
+                let reason = reason.unwrap_or(Reason::Bye);
+                Change::Left { reason, heard_at }
+            }
+        };
+        Some(self.told(event, handle, change))
     }
 
     fn told(&self, event: &Event, handle: u16, change: Change<'_>) -> Vec<u8> {
@@ -170,6 +162,7 @@ impl Cast {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::EventKind;
     use bytes::Bytes;
 
     fn row(n: u8, joined_at: i64) -> MemberRow {
