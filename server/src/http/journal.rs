@@ -75,7 +75,8 @@ impl Filter {
             && self.entity.as_ref().is_none_or(about)
     }
 
-    /// The next events that pass, at most `limit`, and how far was looked: at most so far that an answer stays quick.
+    /// The next events that pass, at most `limit` and a few megabytes, and how far was looked: at most so far that an
+    /// answer stays quick.
     /// Nothing is left when that is `after`.
     pub async fn read(
         &self,
@@ -84,8 +85,12 @@ impl Filter {
         after: Seq,
         limit: usize,
     ) -> Result<(Vec<Event>, Seq), Problem> {
-        let (mut found, mut seen, mut looked) = (Vec::new(), after, 0);
-        while found.len() < limit && looked < limits::JOURNAL_LOOK_EVENTS {
+        let (mut found, mut seen, mut looked, mut bytes) = (Vec::new(), after, 0, 0);
+        // A piece of the history is bounded in bytes; so is what is gathered from many.
+        while found.len() < limit
+            && looked < limits::JOURNAL_LOOK_EVENTS
+            && bytes < limits::HISTORY_PAGE_BYTES
+        {
             let page = limits::JOURNAL_PAGE_EVENTS.max(limit);
             let stretch = store.history(key, seen, page, self.kinds).await?;
             if stretch.seen == seen {
@@ -103,6 +108,7 @@ impl Filter {
                     seen = found.last().map_or(after, |event: &Event| event.seq);
                     break;
                 }
+                bytes += i64::try_from(event.payload.len()).unwrap_or(i64::MAX);
                 found.push(event);
             }
         }
