@@ -8,7 +8,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 type Label = Cow<'static, str>;
@@ -207,57 +206,44 @@ impl Default for Metrics {
     }
 }
 
-/// One space's part of `log_backlog_bytes`; gone with it, however it ends.
-pub struct Backlog {
-    metrics: Arc<Metrics>,
-    bytes: i64,
+/// One party's part of a gauge that is a sum; gone with it, however it ends.
+pub struct Share {
+    gauge: Gauge,
+    amount: i64,
 }
 
-impl Backlog {
-    /// Of a space that is not open yet.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, bytes: 0 }
+impl Share {
+    fn of(gauge: &Gauge) -> Self {
+        Self {
+            gauge: gauge.clone(),
+            amount: 0,
+        }
     }
 
-    /// The log of the space has this many bytes now.
-    pub fn is(&mut self, bytes: i64) {
-        self.metrics.log_backlog_bytes.inc_by(bytes - self.bytes);
-        self.bytes = bytes;
-    }
-}
-
-impl Drop for Backlog {
-    fn drop(&mut self) {
-        self.is(0);
+    /// The part is this large now.
+    pub fn is(&mut self, amount: i64) {
+        self.gauge.inc_by(amount - self.amount);
+        self.amount = amount;
     }
 }
 
-/// One webhook's part of `webhook_lag_events` in one space; gone with it, however it ends.
-pub struct Lag {
-    metrics: Arc<Metrics>,
-    events: i64,
-}
-
-impl Lag {
-    /// Of a space in which it has told everything.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, events: 0 }
-    }
-
-    /// So much is to be told now.
-    pub fn is(&mut self, events: i64) {
-        self.metrics.webhook_lag.inc_by(events - self.events);
-        self.events = events;
-    }
-}
-
-impl Drop for Lag {
+impl Drop for Share {
     fn drop(&mut self) {
         self.is(0);
     }
 }
 
 impl Metrics {
+    /// A space's part of `log_backlog_bytes`; nothing until it is open.
+    pub fn backlog(&self) -> Share {
+        Share::of(&self.log_backlog_bytes)
+    }
+
+    /// A webhook's part of `webhook_lag_events` in one space; nothing until it is known how far it is behind.
+    pub fn lag(&self) -> Share {
+        Share::of(&self.webhook_lag)
+    }
+
     /// An attempt of a webhook was `taken`, `refused` (an answer that is not 2xx), `unanswered`, `gone` (410), or the
     /// last one before its batch was `given_up`.
     pub fn webhook(&self, result: &'static str) {

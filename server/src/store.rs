@@ -19,7 +19,7 @@ mod writer;
 
 pub use activity::{Block, Counted, Tally};
 pub use admin::{Usage, check};
-pub use bundle::{Incoming, NewHead, NewSpace, Outgoing, Packed, Piece, Retention, SnapshotRow};
+pub use bundle::{Incoming, NewSpace, Outgoing, Packed, Piece, Retention, SnapshotRow};
 pub use heads::{Moved, Moves};
 pub use history::{Kinds, Stretch};
 pub use member::{MemberRow, RosterChange};
@@ -62,6 +62,25 @@ pub struct SpaceRow {
     pub log_rows: i64,
     /// Their payload bytes.
     pub log_bytes: i64,
+}
+
+/// A head row as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Head {
+    /// The newest event.
+    pub seq: i64,
+    /// Its time.
+    pub at: i64,
+    /// What the newest snapshot covers.
+    pub snap_seq: i64,
+    /// Events up to here are in segments.
+    pub sealed_seq: i64,
+    /// Edits after the snapshot.
+    pub log_rows: i64,
+    /// Their bytes.
+    pub log_bytes: i64,
+    /// Events up to here are pruned.
+    pub base_seq: i64,
 }
 
 /// What an event is. The numbers are stored.

@@ -25,7 +25,7 @@ use super::track::Track;
 use super::{ConnId, Control, Delivery, Read, Reply, SpaceHandle, Stats, Trouble};
 use crate::config::{CompactionConfig, HistoryConfig};
 use crate::limits;
-use crate::metrics::{Backlog, Metrics};
+use crate::metrics::{Metrics, Share};
 use crate::store::{SpaceRow, Store};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -120,7 +120,7 @@ pub struct Actor {
     /// What is applied and not yet durable.
     saver: Saver,
     /// What `row.log_bytes` is told to.
-    backlog: Backlog,
+    backlog: Share,
     /// When the batch that gathers may be handed over.
     save_at: Instant,
     /// Reads, builds, saves and compactions under way.
@@ -190,7 +190,7 @@ impl Actor {
         let now = Instant::now();
         let actor = Self {
             seq: row.seq,
-            backlog: Backlog::new(context.metrics.clone()),
+            backlog: context.metrics.backlog(),
             row,
             doc: None,
             stored: None,

@@ -3,7 +3,7 @@
 
 use super::admin::{insert, remove};
 use super::{
-    Event, MemberRow, Result, SpaceKey, SpaceRow, Store, StoreError, event_crc, member, read, segment,
+    Event, Head, MemberRow, Result, SpaceKey, SpaceRow, Store, StoreError, event_crc, member, read, segment,
 };
 use crate::limits;
 use bytes::Bytes;
@@ -237,25 +237,6 @@ pub struct NewSpace {
     pub created_at: i64,
     /// What it is told to keep.
     pub retention: Retention,
-    /// Its history begins after this event.
-    pub base_seq: i64,
-}
-
-/// The head of a space that came in.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NewHead {
-    /// The newest event.
-    pub seq: i64,
-    /// Its time.
-    pub at: i64,
-    /// What the newest snapshot covers, of those that count.
-    pub snap_seq: i64,
-    /// The last event in a segment.
-    pub sealed_seq: i64,
-    /// Edits after the snapshot.
-    pub log_rows: i64,
-    /// Their bytes.
-    pub log_bytes: i64,
 }
 
 /// A space being written. Dropped before [`Incoming::finish`] it never was.
@@ -285,11 +266,6 @@ impl Store {
             .bind(space.created_at)
             .bind(space.retention.days)
             .bind(space.retention.bytes)
-            .bind(key.0)
-            .execute(&mut *tx)
-            .await?;
-        sqlx::query("update head set base_seq = ? where space_id = ?")
-            .bind(space.base_seq)
             .bind(key.0)
             .execute(&mut *tx)
             .await?;
@@ -370,9 +346,10 @@ impl Incoming {
     }
 
     /// Makes it a space: all of it is there from now on, and what it replaces is gone.
-    pub async fn finish(mut self, head: NewHead) -> Result<SpaceRow> {
+    pub async fn finish(mut self, head: Head) -> Result<SpaceRow> {
         sqlx::query(
-            "update head set seq = ?, at = ?, snap_seq = ?, sealed_seq = ?, log_rows = ?, log_bytes = ? where space_id = ?",
+            "update head set seq = ?, at = ?, snap_seq = ?, sealed_seq = ?, log_rows = ?, log_bytes = ?, base_seq = ?
+             where space_id = ?",
         )
         .bind(head.seq)
         .bind(head.at)
@@ -380,6 +357,7 @@ impl Incoming {
         .bind(head.sealed_seq)
         .bind(head.log_rows)
         .bind(head.log_bytes)
+        .bind(head.base_seq)
         .bind(self.key.0)
         .execute(&mut *self.tx)
         .await?;

@@ -2,7 +2,7 @@
 //! told is not in it.
 
 use crate::limits;
-use crate::metrics::{Lag, Metrics};
+use crate::metrics::{Metrics, Share};
 use crate::store::{Behind, SpaceKey};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ struct Line {
     head: Seq,
     looked: Seq,
     state: State,
-    lag: Lag,
+    lag: Share,
 }
 
 impl Line {
@@ -76,7 +76,7 @@ impl Lines {
             head: found.head,
             looked: found.looked,
             state: State::Ready,
-            lag: Lag::new(self.metrics.clone()),
+            lag: self.metrics.lag(),
         };
         line.count();
         self.lines.insert(found.key, line);

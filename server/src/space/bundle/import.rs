@@ -5,7 +5,7 @@ use super::replay::{Replay, time};
 use super::{BadBundle, Header, Person, Trailer, read_packed, read_snapshot};
 use crate::clock::now_ms;
 use crate::limits;
-use crate::store::{Event, EventKind, NewHead, NewSpace, Packed, Retention, SpaceRow, Store, segment};
+use crate::store::{Event, EventKind, Head, NewSpace, Packed, Retention, SpaceRow, Store, segment};
 use bytes::Bytes;
 use serde_json::json;
 use std::io::Read;
@@ -151,12 +151,11 @@ fn judge(header: &Header, wish: &Wish) -> Result<NewSpace, BadBundle> {
         name: name.clone(),
         created_at: header.created_at,
         retention,
-        base_seq: header.base_seq,
     })
 }
 
 /// The leave of everybody who was there when the bundle was written.
-fn leaves(people: &[Person], header: &Header, head: &mut NewHead) -> Result<Vec<Event>, BadBundle> {
+fn leaves(people: &[Person], header: &Header, head: &mut Head) -> Result<Vec<Event>, BadBundle> {
     let mut events = Vec::with_capacity(people.len());
     for person in people {
         if id_of(&person.member).is_none() {

@@ -5,7 +5,7 @@ use super::{BadBundle, Header, Person, stored};
 use crate::space::census::Census;
 use crate::space::doc::{CheckedUpdate, Clocks, Keep, SpaceDoc};
 use crate::space::load;
-use crate::store::{Event, EventKind, NewHead, SnapshotRow};
+use crate::store::{Event, EventKind, Head, SnapshotRow};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -31,8 +31,7 @@ pub(super) struct Replay {
     /// The last snapshot that was read.
     newest: i64,
     snap_seq: i64,
-    base_seq: i64,
-    head: NewHead,
+    head: Head,
 }
 
 fn unsound(what: impl Into<String>) -> BadBundle {
@@ -65,11 +64,11 @@ impl Replay {
             ahead: VecDeque::new(),
             newest: 0,
             snap_seq: header.snap_seq,
-            base_seq: header.base_seq,
-            head: NewHead {
+            head: Head {
                 seq: header.base_seq,
                 sealed_seq: header.base_seq,
-                ..NewHead::default()
+                base_seq: header.base_seq,
+                ..Head::default()
             },
         }
     }
@@ -91,7 +90,7 @@ impl Replay {
         if hash[..] != row.hash[..] {
             return Err(unsound(format!("snapshot {seq} does not match its hash")));
         }
-        if seq == self.base_seq {
+        if seq == self.head.base_seq {
             self.doc = Some(doc);
         } else {
             self.ahead.push_back(Frame {
@@ -106,11 +105,11 @@ impl Replay {
     /// The events of a block, which was sealed or was not. Gives those that are kept: a segment may begin before the
     /// history does.
     pub fn block<'a>(&mut self, events: &'a [Event], sealed: bool) -> Result<&'a [Event], BadBundle> {
-        let pruned = events.partition_point(|event| event.seq.0 <= self.base_seq);
-        if pruned > 0 && (!sealed || self.head.seq > self.base_seq) {
+        let pruned = events.partition_point(|event| event.seq.0 <= self.head.base_seq);
+        if pruned > 0 && (!sealed || self.head.seq > self.head.base_seq) {
             return Err(unsound(format!(
                 "an event from before {} is there",
-                self.base_seq
+                self.head.base_seq
             )));
         }
         for event in &events[pruned..] {
@@ -155,7 +154,10 @@ impl Replay {
         let update = CheckedUpdate::parse_stored(event.payload.clone())
             .map_err(|fault| unsound(format!("the scanner refuses event {seq}: {fault}")))?;
         let Some(doc) = &mut self.doc else {
-            return Err(unsound(format!("the snapshot at {} is missing", self.base_seq)));
+            return Err(unsound(format!(
+                "the snapshot at {} is missing",
+                self.head.base_seq
+            )));
         };
         apply(doc, &update, &format!("event {seq}"))
     }
@@ -185,7 +187,7 @@ impl Replay {
         header: &Header,
         people: &[Person],
         snapshots: &[i64],
-    ) -> Result<(NewHead, usize), BadBundle> {
+    ) -> Result<(Head, usize), BadBundle> {
         self.compare()?;
         if let Some(frame) = self.ahead.front() {
             return Err(unsound(format!("snapshot {} is beyond the events", frame.seq)));

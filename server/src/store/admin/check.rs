@@ -2,7 +2,7 @@
 //! could still be read; nothing here changes anything.
 
 use super::super::{
-    Event, OpenError, Result, Snapshot, SpaceKey, Store, StoreError, event_crc, read, segment,
+    Event, Head, OpenError, Result, Snapshot, SpaceKey, Store, StoreError, event_crc, read, segment,
 };
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
@@ -17,25 +17,6 @@ pub struct SpaceCheck {
     pub slug: String,
     /// The head row; `None` when it is missing.
     pub head: Option<Head>,
-}
-
-/// A head row as it is.
-#[derive(Debug, Clone, Copy)]
-pub struct Head {
-    /// The newest event.
-    pub seq: i64,
-    /// Its time.
-    pub at: i64,
-    /// What the newest snapshot covers.
-    pub snap_seq: i64,
-    /// Events up to here are in segments.
-    pub sealed_seq: i64,
-    /// Edits after the snapshot.
-    pub log_rows: i64,
-    /// Their bytes.
-    pub log_bytes: i64,
-    /// Events up to here are pruned.
-    pub base_seq: i64,
 }
 
 /// A segment's row and what is in it.

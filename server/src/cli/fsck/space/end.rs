@@ -2,7 +2,7 @@
 
 use super::Walk;
 use crate::space::load;
-use crate::store::check::Head;
+use crate::store::Head;
 use crate::store::{SpaceKey, Store, StoreError};
 
 impl Walk {
