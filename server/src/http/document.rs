@@ -16,10 +16,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use thexr_schema::api::Written;
 use thexr_schema::ids::{Seq, SpaceId};
-use tokio::sync::Semaphore;
-
-/// One document at a time is built a second time: it costs its whole memory again.
-static BUILDING: Semaphore = Semaphore::const_new(1);
 
 const UPDATE: &str = "application/octet-stream";
 const JSON: &str = "application/json";
@@ -171,8 +167,10 @@ async fn json(space: &SpaceHandle) -> Result<(Value, Seq), Problem> {
         Read::Small(json) => return Ok((json, seq)),
         Read::Large(update) => update,
     };
-    let _turn = BUILDING.acquire().await;
+    // It costs its whole memory again, as one of the past does.
+    let turn = past::turn().await?;
     let built = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         SpaceDoc::from_stored(0, Some((Encoding::V1, &update)), std::iter::empty()).map(|doc| doc.to_json())
     });
     let json = match built.await {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Documents of the past being built or read at once, in the process; further requests wait. Each costs its whole
+/// Documents being built or read beside their space at once, in the process; further requests wait. Each costs its whole
 /// memory again.
 pub const PASTS_MAX: usize = 2;
 /// Entities and boards listed in one answer about what changed between two moments; of more it says how many.

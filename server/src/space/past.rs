@@ -101,7 +101,8 @@ pub async fn update(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Vec<u8>, 
         .map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
 }
 
-async fn turn() -> Result<OwnedSemaphorePermit, Trouble> {
+/// A place among [`limits::PASTS_MAX`], to be kept as long as the work goes on.
+pub async fn turn() -> Result<OwnedSemaphorePermit, Trouble> {
     BUILDING.clone().acquire_owned().await.map_err(|_| Trouble::Busy)
 }
 
