@@ -77,59 +77,10 @@ impl Change {
             ..Self::entity(entity, Verb::Strokes)
         }
     }
-
-    /// What lists are sorted by.
-    fn order(&self) -> (u8, &str, &str) {
-        let rank = match (self.change, &self.component) {
-            (Verb::Strokes, _) => 1,
-            (_, Some(_)) => 2,
-            (_, None) => 0,
-        };
-        (rank, &self.entity, self.component.as_deref().unwrap_or(""))
-    }
 }
 
 impl Changes {
-    /// Sorts and cuts; `more` were not even listed.
-    pub fn of(mut items: Vec<Change>, more: u32) -> Self {
-        items.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
-        let cut = items.len().saturating_sub(CHANGES_MAX);
-        items.truncate(CHANGES_MAX);
-        let more = more.saturating_add(u32::try_from(cut).unwrap_or(u32::MAX));
-        Self { items, more }
-    }
-
-    /// As the journal stores it: a line for each, `+lamp`, `~lamp/light`, `-lamp/light`, `*board 3 1` (strokes drawn and
-    /// erased), and `&12` when there are more. Names hold none of these signs (SPEC D2, D3) after their first letter
-    /// but `-`, and a line begins with its sign.
-    pub fn to_text(&self) -> String {
-        let mut out = String::with_capacity(24 * self.items.len());
-        for item in &self.items {
-            if !out.is_empty() {
-                out.push('\n');
-            }
-            out.push(match item.change {
-                Verb::Added => '+',
-                Verb::Changed => '~',
-                Verb::Removed => '-',
-                Verb::Strokes => '*',
-            });
-            out.push_str(&item.entity);
-            if let Some(component) = &item.component {
-                out.push('/');
-                out.push_str(component);
-            }
-            if let (Some(added), Some(erased)) = (item.added, item.erased) {
-                let _ = write!(out, " {added} {erased}");
-            }
-        }
-        if self.more > 0 {
-            let _ = write!(out, "\n&{}", self.more);
-        }
-        out
-    }
-
-    /// Reads [`Changes::to_text`]; lines that are none are left out.
+    /// Reads [`ChangeLines::take`]; lines that are none are left out.
     pub fn from_text(text: &str) -> Self {
         let mut changes = Self::default();
         for line in text.lines() {
@@ -154,11 +105,138 @@ impl Changes {
                 _ => continue,
             };
             changes.items.push(match rest.split_once('/') {
+                Some(("", component)) => {
+                    let Some(before) = changes.items.last() else {
+                        continue;
+                    };
+                    Change::component(&before.entity, component, verb)
+                }
                 Some((entity, component)) => Change::component(entity, component, verb),
                 None => Change::entity(rest, verb),
             });
         }
         changes
+    }
+}
+
+/// The changes of one edit while they are being noted, as the text that the journal stores: a line for each, `+lamp`,
+/// `~lamp/light`, `-lamp/light`, `*board 3 1` (strokes drawn and erased), and `&12` when there are more. Names hold none
+/// of these signs (SPEC D2, D3) after their first letter but `-`, and a line begins with its sign. A component of the
+/// entity of the line before it goes without that name: `+lamp`, `+/light`.
+///
+/// Every edit of a space goes through one of these, so it keeps its memory and lists nothing twice.
+#[derive(Debug, Default)]
+pub struct ChangeLines {
+    /// Names and numbers, one behind the other.
+    text: String,
+    lines: Vec<Line>,
+    more: u32,
+}
+
+/// Where a line is in the text; a component follows its entity behind a `/`.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    verb: Verb,
+    start: usize,
+    entity_end: usize,
+    end: usize,
+}
+
+impl ChangeLines {
+    /// An entity as a whole.
+    pub fn entity(&mut self, entity: &str, verb: Verb) {
+        let start = self.text.len();
+        self.text.push_str(entity);
+        self.line(verb, start, self.text.len());
+    }
+
+    /// One of its components.
+    pub fn component(&mut self, entity: &str, component: &str, verb: Verb) {
+        let start = self.text.len();
+        self.text.push_str(entity);
+        let entity_end = self.text.len();
+        self.text.push('/');
+        self.text.push_str(component);
+        self.line(verb, start, entity_end);
+    }
+
+    /// Its ink.
+    pub fn strokes(&mut self, entity: &str, added: u32, erased: u32) {
+        let start = self.text.len();
+        self.text.push_str(entity);
+        let entity_end = self.text.len();
+        let _ = write!(self.text, " {added} {erased}");
+        self.line(Verb::Strokes, start, entity_end);
+    }
+
+    fn line(&mut self, verb: Verb, start: usize, entity_end: usize) {
+        let end = self.text.len();
+        self.lines.push(Line {
+            verb,
+            start,
+            entity_end,
+            end,
+        });
+    }
+
+    /// How many are noted.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// True when none is.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// One more that is not noted.
+    pub fn skip(&mut self) {
+        self.more = self.more.saturating_add(1);
+    }
+
+    /// The text: the first [`CHANGES_MAX`], entities before ink before components, each by name. Begins anew.
+    pub fn take(&mut self) -> String {
+        let text = &self.text;
+        if self.lines.len() > 1 {
+            self.lines.sort_unstable_by_key(|line| {
+                let rank = match line.verb {
+                    Verb::Strokes => 1,
+                    _ if line.entity_end < line.end => 2,
+                    _ => 0,
+                };
+                (
+                    rank,
+                    &text[line.start..line.entity_end],
+                    &text[line.entity_end..line.end],
+                )
+            });
+        }
+        let cut = self.lines.len().saturating_sub(CHANGES_MAX);
+        let more = self.more.saturating_add(u32::try_from(cut).unwrap_or(u32::MAX));
+        let mut out = String::with_capacity(self.text.len() + 2 * self.lines.len());
+        let mut before = "";
+        for line in self.lines.iter().take(CHANGES_MAX) {
+            if !out.is_empty() {
+                out.push('\n');
+            }
+            out.push(match line.verb {
+                Verb::Added => '+',
+                Verb::Changed => '~',
+                Verb::Removed => '-',
+                Verb::Strokes => '*',
+            });
+            let entity = &text[line.start..line.entity_end];
+            let same = line.verb != Verb::Strokes && line.entity_end < line.end && entity == before;
+            out.push_str(&text[if same { line.entity_end } else { line.start }..line.end]);
+            before = entity;
+        }
+        if more > 0 {
+            let _ = write!(out, "\n&{more}");
+        }
+        self.text.clear();
+        self.lines.clear();
+        self.more = 0;
+        out
     }
 }
 
@@ -168,38 +246,62 @@ mod tests {
 
     /// SPEC J2.
     #[test]
-    fn what_is_stored_is_read_back() {
-        let changes = Changes::of(
-            vec![
-                Change::strokes("board", 3, 1),
-                Change::component("-a-b_", "x.y:z-", Verb::Removed),
-                Change::component("lamp", "light", Verb::Changed),
-                Change::entity("lamp", Verb::Added),
-                Change::entity("old", Verb::Removed),
-            ],
-            0,
-        );
-        assert_eq!(
-            changes.to_text(),
-            "+lamp\n-old\n*board 3 1\n--a-b_/x.y:z-\n~lamp/light"
-        );
-        assert_eq!(Changes::from_text(&changes.to_text()), changes);
+    fn what_is_noted_is_stored_in_order_and_read_back() {
+        let mut lines = ChangeLines::default();
+        for _ in 0..2 {
+            lines.strokes("board", 3, 1);
+            lines.component("-a-b_", "x.y:z-", Verb::Removed);
+            lines.component("lamp", "light", Verb::Changed);
+            lines.component("lamp", "shape", Verb::Added);
+            lines.component("-a", "z", Verb::Added);
+            lines.entity("lamp", Verb::Added);
+            lines.entity("old", Verb::Removed);
+            let text = lines.take();
+            assert_eq!(
+                text,
+                "+lamp\n-old\n*board 3 1\n+-a/z\n--a-b_/x.y:z-\n~lamp/light\n+/shape"
+            );
+            let all = Changes {
+                items: vec![
+                    Change::entity("lamp", Verb::Added),
+                    Change::entity("old", Verb::Removed),
+                    Change::strokes("board", 3, 1),
+                    Change::component("-a", "z", Verb::Added),
+                    Change::component("-a-b_", "x.y:z-", Verb::Removed),
+                    Change::component("lamp", "light", Verb::Changed),
+                    Change::component("lamp", "shape", Verb::Added),
+                ],
+                more: 0,
+            };
+            assert_eq!(Changes::from_text(&text), all);
+        }
+        assert_eq!(lines.take(), "");
+        lines.entity("lamp", Verb::Added);
+        lines.component("lamp", "light", Verb::Added);
+        assert_eq!(lines.take(), "+lamp\n+/light");
         assert_eq!(Changes::from_text(""), Changes::default());
     }
 
     #[test]
     fn a_long_list_is_cut_and_says_so() {
-        let all = (0..CHANGES_MAX + 7).map(|n| Change::entity(&format!("e{n:03}"), Verb::Added));
-        let changes = Changes::of(all.collect(), 5);
+        let mut lines = ChangeLines::default();
+        for n in (0..CHANGES_MAX + 7).rev() {
+            lines.entity(&format!("e{n:03}"), Verb::Added);
+        }
+        (0..5).for_each(|_| lines.skip());
+        let changes = Changes::from_text(&lines.take());
         assert_eq!((changes.items.len(), changes.more), (CHANGES_MAX, 12));
-        assert_eq!(Changes::from_text(&changes.to_text()), changes);
+        assert_eq!(changes.items[0], Change::entity("e000", Verb::Added));
+        lines.entity("next", Verb::Added);
+        assert_eq!(lines.take(), "+next", "what was cut is not told again");
     }
 
     #[test]
     fn what_is_no_line_is_left_out() {
-        assert_eq!(
-            Changes::from_text("\n?\nü\n*"),
-            Changes::of(vec![Change::strokes("", 0, 0)], 0)
-        );
+        let changes = Changes {
+            items: vec![Change::strokes("", 0, 0)],
+            more: 0,
+        };
+        assert_eq!(Changes::from_text("+/light\n\n?\nü\n*"), changes);
     }
 }

@@ -132,7 +132,7 @@ pub struct Restore {
     /// After which event.
     pub seq: Seq,
     /// Who asks for it, as far as that is known.
-    pub user: Option<String>,
+    pub user: Option<Arc<str>>,
 }
 
 /// What the rest of the server asks of a space.

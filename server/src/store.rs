@@ -31,6 +31,7 @@ pub use writer::Appended;
 
 use bytes::Bytes;
 use sqlx::SqlitePool;
+use std::sync::Arc;
 use thexr_schema::ids::{Seq, SpaceId};
 
 /// A space's row id: what events and snapshots are keyed by. A deleted and re-created name gets a new one.
@@ -113,9 +114,9 @@ pub struct NewEvent {
     /// What happened.
     pub kind: EventKind,
     /// The connection it came from, or the member it is about; `None` for the server itself.
-    pub member: Option<String>,
+    pub member: Option<Arc<str>>,
     /// Who that is, when known.
-    pub user: Option<String>,
+    pub user: Option<Arc<str>>,
     /// The Yjs update or JSON.
     pub payload: Bytes,
     /// What an edit changed ([`thexr_schema::change`]); `None` when that was not recorded.
@@ -126,7 +127,7 @@ pub struct NewEvent {
 
 impl NewEvent {
     /// Something that the server did, in JSON, for somebody or by itself.
-    pub fn note(kind: EventKind, user: Option<String>, note: &serde_json::Value) -> Self {
+    pub fn note(kind: EventKind, user: Option<Arc<str>>, note: &serde_json::Value) -> Self {
         Self {
             kind,
             member: None,

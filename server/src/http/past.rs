@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use thexr_schema::api::Written;
 use thexr_schema::ids::Seq;
 
@@ -142,8 +143,10 @@ pub async fn fork(
 }
 
 /// Who asks, as a name may be kept.
-fn named(user: Option<String>) -> Option<String> {
-    user.map(|user| clean(&user)).filter(|user| !user.is_empty())
+fn named(user: Option<String>) -> Option<Arc<str>> {
+    user.map(|user| clean(&user))
+        .filter(|user| !user.is_empty())
+        .map(Arc::from)
 }
 
 /// Between what.

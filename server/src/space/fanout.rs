@@ -17,6 +17,8 @@ pub(super) struct Receiver {
     pub lanes: Lanes,
     /// Who is behind it, when that is known.
     pub identity: Option<Arc<Identity>>,
+    /// Its own name as text, which edits carry when nobody is known behind them.
+    pub text: Arc<str>,
     /// Its first SyncStep1 has been answered. Not before: an update on top of what it lacks would wait inside its
     /// engine, at a cost that grows with the square of their number, and a yrs client panics on some of them.
     follows: bool,
@@ -59,6 +61,7 @@ impl Fanout {
         let receiver = Receiver {
             lanes: join.lanes,
             identity: join.identity,
+            text: join.conn.to_string().into(),
             follows: false,
             resync: false,
             held_acks: Vec::new(),

@@ -18,7 +18,7 @@ use crate::store::MemberRow;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
-use thexr_schema::presence::{Id, Reason, id_of};
+use thexr_schema::presence::{Id, Reason, id_of, id_text};
 use tokio::time::Instant;
 
 /// Instead of the hash of a token: members that came by awareness have none and resume by their document.
@@ -92,6 +92,7 @@ impl Roster {
             };
             let member = Member {
                 id,
+                id_text: row.member.into(),
                 handle: row.handle,
                 identity: Identity {
                     user: row.user.into(),
@@ -257,8 +258,10 @@ impl Roster {
         token: [u8; 32],
         now: Instant,
     ) -> Fact {
+        let id = rand::random();
         let member = Member {
-            id: rand::random(),
+            id,
+            id_text: id_text(&id).into(),
             handle: self.next_handle(now),
             identity,
             yjs,

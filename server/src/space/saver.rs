@@ -24,7 +24,7 @@ pub(super) struct Update {
     /// The connection it came from; none for the server.
     pub from: Option<ConnId>,
     /// The member behind it, or the connection when it is nobody's we know.
-    pub member: Option<String>,
+    pub member: Option<Arc<str>>,
     /// Who that is.
     pub user: Option<Arc<str>>,
     /// What is stored and relayed.
@@ -44,14 +44,14 @@ impl Update {
     }
 }
 
-/// Something that gets a number.
+/// Something that gets a number. Small, because thousands of updates wait in a row: what is rare is boxed.
 pub(super) enum Item {
     /// Relayed once committed.
     Update(Update),
     /// Something that only the journal is told.
-    Note(NewEvent),
+    Note(Box<NewEvent>),
     /// Somebody came or went; told once committed.
-    Fact(Fact),
+    Fact(Box<Fact>),
     /// A chunk of the pose track; told to nobody.
     Poses(Bytes),
 }
@@ -96,12 +96,12 @@ impl Saver {
 
     /// Adds a fact about a member.
     pub fn push_fact(&mut self, fact: Fact) {
-        self.gathering.items.push(Item::Fact(fact));
+        self.gathering.items.push(Item::Fact(Box::new(fact)));
     }
 
     /// Adds something for the journal, behind the update it is about.
     pub fn push_note(&mut self, event: NewEvent) {
-        self.gathering.items.push(Item::Note(event));
+        self.gathering.items.push(Item::Note(Box::new(event)));
     }
 
     /// Adds a chunk of the pose track.
@@ -159,12 +159,12 @@ impl Saver {
                 Item::Update(update) => NewEvent {
                     kind: EventKind::Edit,
                     member: update.member.take(),
-                    user: update.user.as_deref().map(str::to_owned),
+                    user: update.user.take(),
                     payload: update.bytes.clone(),
                     changes: update.changes.take(),
                     roster: None,
                 },
-                Item::Note(event) => event.clone(),
+                Item::Note(event) => NewEvent::clone(event),
                 Item::Fact(fact) => fact.event(),
                 Item::Poses(chunk) => NewEvent {
                     kind: EventKind::Poses,

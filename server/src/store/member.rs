@@ -56,7 +56,7 @@ impl<'a> Changes<'a> {
             for event in events {
                 match (&event.roster, &event.member) {
                     (Some(RosterChange::Put(row)), _) => puts.push((space, &**row)),
-                    (Some(RosterChange::Drop), Some(member)) => drops.push((space, member.as_str())),
+                    (Some(RosterChange::Drop), Some(member)) => drops.push((space, &**member)),
                     _ => {}
                 }
             }

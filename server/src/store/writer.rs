@@ -9,7 +9,9 @@ use super::{NewEvent, Result, SpaceKey, StoreError, event_crc, member};
 use crate::clock::now_ms;
 use crate::limits;
 use crate::metrics::Metrics;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use thexr_schema::ids::Seq;
@@ -168,6 +170,7 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
         drops,
     );
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now_ms());
+    let mut packed = Packed::of(batch);
     let pad = |n: usize| n.next_power_of_two() - n;
     for append in batch {
         let edits = append.events.iter().filter(|e| e.kind == super::EventKind::Edit);
@@ -189,24 +192,26 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
                 .bind(append.space.0)
                 .bind(i as i64 + 1 - n)
                 .bind(kind)
-                .bind(event.member.as_deref())
-                .bind(event.user.as_deref())
-                .bind(&event.payload[..])
-                .bind(event_crc(kind, &event.payload, event.changes.as_deref()))
-                .bind(event.changes.as_deref());
+                .bind(event_crc(kind, &event.payload, event.changes.as_deref()));
+            let texts = [
+                event.member.as_deref(),
+                event.user.as_deref(),
+                event.changes.as_deref(),
+            ];
+            query = packed.bind(query, &event.payload, texts);
         }
     }
     for _ in 0..pad(rows) {
-        query = query
-            .bind(None::<i64>)
-            .bind(0i64)
-            .bind(0i64)
-            .bind(None::<&str>)
-            .bind(None::<&str>)
-            .bind(&[][..])
-            .bind(0i64)
-            .bind(None::<&str>);
+        for _ in 0..ROW_LEN {
+            query = query.bind(None::<i64>);
+        }
     }
+    let texts: Arc<[u8]> = packed.texts.into();
+    query = query
+        .bind(texts.clone())
+        .bind(texts.clone())
+        .bind(packed.payloads)
+        .bind(texts);
     let heads = changes.bind(query).fetch_all(connection).await?;
     Ok(batch
         .iter()
@@ -228,6 +233,45 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
         .collect())
 }
 
+/// Values of one event in [`statement`].
+const ROW_LEN: usize = 12;
+
+/// The bytes of all events of a commit, one behind the other: SQLite takes each event's own out of them again. A
+/// value that is bound alone costs two allocations here, two frees on the connection's thread and a copy there.
+struct Packed {
+    payloads: Vec<u8>,
+    texts: Vec<u8>,
+}
+
+impl Packed {
+    fn of(batch: &[Append]) -> Self {
+        let events = || batch.iter().flat_map(|append| &append.events);
+        Self {
+            payloads: Vec::with_capacity(events().map(|event| event.payload.len()).sum()),
+            texts: Vec::with_capacity(events().count() * 64),
+        }
+    }
+
+    /// Adds one event's; binds where they are, counted from one as SQL does, and how long.
+    fn bind<'q>(
+        &mut self,
+        query: Query<'q, Sqlite, SqliteArguments>,
+        payload: &[u8],
+        texts: [Option<&str>; 3],
+    ) -> Query<'q, Sqlite, SqliteArguments> {
+        let mut query = query
+            .bind(self.payloads.len() as i64 + 1)
+            .bind(payload.len() as i64);
+        self.payloads.extend_from_slice(payload);
+        for text in texts {
+            let start = text.map(|_| self.texts.len() as i64 + 1);
+            query = query.bind(start).bind(text.map_or(0, str::len) as i64);
+            self.texts.extend_from_slice(text.unwrap_or_default().as_bytes());
+        }
+        query
+    }
+}
+
 /// The text for `spaces` head rows, `rows` events, `puts` members written and `drops` removed. Sizes are powers of two and the rest is padded with null
 /// keys, so that a few dozen texts stay prepared.
 fn statement(spaces: usize, rows: usize, puts: usize, drops: usize) -> String {
@@ -243,13 +287,14 @@ fn statement(spaces: usize, rows: usize, puts: usize, drops: usize) -> String {
                 log_rows = log_rows + batch.edits, log_bytes = log_bytes + batch.bytes
          from batch, given where head.space_id = batch.space_id
          returning space_id, seq, at;
-         with batch(space_id, back, kind, member, user, payload, crc, changes) as (values ",
+         with batch(space_id, back, kind, crc, p, pn, m, mn, u, un, c, cn) as (values ",
     );
-    values(&mut sql, "(?,?,?,?,?,?,?,?)", rows);
+    values(&mut sql, "(?,?,?,?,?,?,?,?,?,?,?,?)", rows);
     sql.push_str(
         ")
          insert into event (space_id, seq, at, kind, member, user, payload, crc, changes)
-         select b.space_id, h.seq + b.back, h.at, b.kind, b.member, b.user, b.payload, b.crc, b.changes
+         select b.space_id, h.seq + b.back, h.at, b.kind, cast(substr(?, m, mn) as text), cast(substr(?, u, un) as text),
+                substr(?, p, pn), b.crc, cast(substr(?, c, cn) as text)
          from batch b join head h on h.space_id = b.space_id;",
     );
     member::statement(&mut sql, puts, drops);
@@ -261,5 +306,70 @@ pub(super) fn values(sql: &mut String, row: &str, n: usize) {
     for i in 0..n {
         let comma = if i == 0 { "" } else { "," };
         let _ = write!(sql, "{comma}{row}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{EventKind, Kinds, Store};
+    use super::*;
+    use bytes::Bytes;
+
+    /// They travel packed: where one ends and the next begins, what is empty and what is not there must come through.
+    #[tokio::test]
+    async fn events_of_several_spaces_come_back_as_they_went_in() {
+        let folder = std::env::temp_dir().join(format!("thexr-writer-{:032x}", rand::random::<u128>()));
+        let store = Store::open(&folder, Arc::new(Metrics::default()), &TaskTracker::new())
+            .await
+            .expect("opens");
+        let text = |n: usize| [None, Some(""), Some("ü☃"), Some("plain")][n % 4];
+        let made = |seed: usize| -> Vec<NewEvent> {
+            (seed..seed + 65)
+                .map(|n| NewEvent {
+                    member: text(n).map(Arc::from),
+                    user: text(n / 4).map(Arc::from),
+                    changes: text(n / 16).map(str::to_owned),
+                    kind: if n % 5 == 0 {
+                        EventKind::Poses
+                    } else {
+                        EventKind::Edit
+                    },
+                    ..NewEvent::edit(Bytes::from(vec![n as u8; n % 7]))
+                })
+                .collect()
+        };
+        let mut batch = Vec::new();
+        for (n, slug) in ["one", "two", "three"].into_iter().enumerate() {
+            let space = store
+                .create(&slug.parse().expect("a name"), slug)
+                .await
+                .expect("made");
+            let (reply, _) = oneshot::channel();
+            batch.push(Append {
+                space: space.key,
+                events: made(n),
+                reply,
+            });
+        }
+        let written = write(&store.writer, &batch).await.expect("written");
+        assert!(written.iter().all(Result::is_ok));
+        for (n, append) in batch.iter().enumerate() {
+            let stretch = store
+                .history(append.space, Seq::ZERO, 100, Kinds::ALL)
+                .await
+                .expect("read");
+            let found = stretch.events.iter().map(|e| {
+                let texts = [&e.member, &e.user, &e.changes].map(Option::as_deref);
+                (e.seq.0, e.kind, e.payload.clone(), texts)
+            });
+            let given = made(n);
+            let expected = given.iter().zip(1..).map(|(e, seq)| {
+                let texts = [e.member.as_deref(), e.user.as_deref(), e.changes.as_deref()];
+                (seq, e.kind as i64, e.payload.clone(), texts)
+            });
+            assert!(found.eq(expected), "{:?}", stretch.events);
+        }
+        store.close().await;
+        let _ = std::fs::remove_dir_all(&folder);
     }
 }

@@ -9,7 +9,6 @@ use crate::space::{Condition, Durable, Reply, Restore, Trouble};
 use crate::store::{EventKind, NewEvent};
 use serde_json::json;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use thexr_schema::ids::Seq;
 use tokio::time::Instant;
 
@@ -77,7 +76,7 @@ impl Actor {
         match catch_unwind(AssertUnwindSafe(|| change(doc))) {
             Ok(Edited::Done(bytes)) => {
                 let changes = doc.take_changes();
-                let user = note.as_ref().and_then(|note| note.user.as_deref()).map(Arc::from);
+                let user = note.as_ref().and_then(|note| note.user.clone());
                 let update = Update {
                     user,
                     ..Update::ours(bytes, changes)

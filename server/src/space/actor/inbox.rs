@@ -12,7 +12,6 @@ use std::sync::Arc;
 use thexr_schema::close;
 use thexr_schema::frame;
 use thexr_schema::ids::Seq;
-use thexr_schema::presence::id_text;
 use tokio::time::Instant;
 
 /// What became of an update.
@@ -165,12 +164,15 @@ impl Actor {
 
     /// The member and the user behind an update, as far as that is known: a member of this connection, or one of the
     /// same user whose document this is. A connection that is nobody's we know goes by its own name.
-    fn author(&mut self, from: Option<ConnId>, update: &CheckedUpdate) -> (Option<String>, Option<Arc<str>>) {
+    fn author(
+        &mut self,
+        from: Option<ConnId>,
+        update: &CheckedUpdate,
+    ) -> (Option<Arc<str>>, Option<Arc<str>>) {
         let Some(conn) = from else { return (None, None) };
-        let identity = self
-            .fanout
-            .get(conn)
-            .and_then(|receiver| receiver.identity.clone());
+        let receiver = self.fanout.get(conn);
+        let identity = receiver.as_ref().and_then(|receiver| receiver.identity.clone());
+        let text = receiver.map(|receiver| receiver.text.clone());
         let roster = self.roster.as_ref();
         let member = roster.and_then(|roster| roster.of(conn)).or_else(|| {
             let member = roster?.with_document(update.client()?)?;
@@ -180,8 +182,7 @@ impl Actor {
             || identity.map(|identity| identity.user.clone()),
             |m| Some(m.identity.user.clone()),
         );
-        let member = member.map_or_else(|| conn.to_string(), |member| id_text(&member.id));
-        (Some(member), user)
+        (member.map(|member| member.id_text.clone()).or(text), user)
     }
 
     /// Echoes a 102 once everything before it is durable; after a refused update not before the resync.

@@ -13,7 +13,7 @@ use crate::wire;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use thexr_schema::close;
 use thexr_schema::ids::Seq;
-use thexr_schema::presence::{Entry, Reason, Welcome, id_of, id_text};
+use thexr_schema::presence::{Entry, Reason, Welcome, id_of};
 use tokio::time::Instant;
 
 impl Actor {
@@ -307,7 +307,7 @@ impl Actor {
         told.map(|member| {
             let Identity { user, name, role } = member.identity.clone();
             MemberInfo {
-                member: id_text(&member.id),
+                member: member.id_text.to_string(),
                 user,
                 name,
                 role,

@@ -5,7 +5,7 @@ use super::{CheckedUpdate, STROKES_PREFIX, SpaceDoc, walk};
 use crate::limits;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use thexr_schema::change::{Change, Changes, Verb};
+use thexr_schema::change::{ChangeLines, Verb};
 use thexr_schema::scan;
 use yrs::branch::BranchID;
 use yrs::types::{DeepObservable, EntryChange, Event, Events, PathSegment};
@@ -23,9 +23,7 @@ pub(super) type Recorder = Arc<Mutex<Noted>>;
 /// What was seen of the transaction under way.
 #[derive(Default)]
 pub(super) struct Noted {
-    items: Vec<Change>,
-    /// Changes beyond those.
-    more: u32,
+    lines: ChangeLines,
     /// Keys of maps that got a value, so many inserted items that live are in maps.
     live_keys: u32,
     /// Operations that came in as gone already.
@@ -79,10 +77,7 @@ impl SpaceDoc {
 
     /// What changed since the last call, in the journal's words; `None` when that is not recorded.
     pub fn take_changes(&self) -> Option<String> {
-        let mut noted = lock(self.recorder.as_ref()?);
-        let (items, more) = (std::mem::take(&mut noted.items), std::mem::take(&mut noted.more));
-        drop(noted);
-        Some(Changes::of(items, more).to_text())
+        Some(lock(self.recorder.as_ref()?).lines.take())
     }
 }
 
@@ -92,11 +87,11 @@ fn lock(recorder: &Recorder) -> std::sync::MutexGuard<'_, Noted> {
 }
 
 impl Noted {
-    fn note(&mut self, change: Change) {
-        if self.items.len() < limits::CHANGES_NOTED_MAX {
-            self.items.push(change);
+    fn note(&mut self, note: impl FnOnce(&mut ChangeLines)) {
+        if self.lines.len() < limits::CHANGES_NOTED_MAX {
+            note(&mut self.lines);
         } else {
-            self.more = self.more.saturating_add(1);
+            self.lines.skip();
         }
     }
 
@@ -130,9 +125,9 @@ impl Noted {
                     (true, false) => Verb::Removed,
                     (false, false) => continue,
                 };
-                self.note(match entity {
-                    Some(entity) => Change::component(entity, key, verb),
-                    None => Change::entity(key, verb),
+                self.note(|lines| match entity {
+                    Some(entity) => lines.component(entity, key, verb),
+                    None => lines.entity(key, verb),
                 });
             }
         }
@@ -143,7 +138,7 @@ impl Noted {
         for (component, value) in map.iter(txn) {
             self.live_keys += 1;
             if matches!(value, Out::Any(_)) {
-                self.note(Change::component(entity, component, Verb::Added));
+                self.note(|lines| lines.component(entity, component, Verb::Added));
             }
         }
     }
@@ -152,7 +147,7 @@ impl Noted {
     fn boards(&mut self, txn: &TransactionMut) {
         let live_keys = std::mem::take(&mut self.live_keys);
         let collected = std::mem::take(&mut self.collected);
-        let mut grown: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+        let mut grown: Vec<(String, u32)> = Vec::new();
         for branch in txn.changed_parent_types() {
             let BranchID::Root(name) = branch.id() else {
                 continue;
@@ -160,20 +155,27 @@ impl Noted {
             let Some(board) = name.strip_prefix(STROKES_PREFIX) else {
                 continue;
             };
-            let before = self.strokes.get(board).copied().unwrap_or(0);
-            grown.entry(board.to_owned()).or_insert((before, branch.len()));
+            if grown.iter().all(|(known, _)| known != board) {
+                grown.push((board.to_owned(), branch.len()));
+            }
         }
         if grown.is_empty() {
             return;
         }
         // What was inserted and lives is a stroke or the value of a key.
         let (inserted, deleted) = (txn.insert_set(), txn.delete_set());
+        let vain = if deleted.is_empty() {
+            0
+        } else {
+            count(&inserted.intersect(deleted))
+        };
         let drawn = count(inserted)
-            .saturating_sub(count(&inserted.intersect(deleted)))
+            .saturating_sub(vain)
             .saturating_sub(live_keys)
             .saturating_sub(collected);
         let one = grown.len() == 1;
-        for (board, (before, after)) in grown {
+        for (board, after) in grown {
+            let before = self.strokes.get(&board).copied().unwrap_or(0);
             // On several boards at once, ink drawn and erased on the same one is told as the difference.
             let added = if one {
                 drawn.min(after)
@@ -182,7 +184,7 @@ impl Noted {
             };
             let erased = (before + added).saturating_sub(after);
             if added > 0 || erased > 0 {
-                self.note(Change::strokes(&board, added, erased));
+                self.note(|lines| lines.strokes(&board, added, erased));
             }
             self.strokes.insert(board, after);
         }

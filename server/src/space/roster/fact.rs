@@ -5,7 +5,7 @@ use crate::store::{EventKind, MemberRow, NewEvent, RosterChange};
 use bytes::Bytes;
 use serde_json::json;
 use std::sync::Arc;
-use thexr_schema::presence::{Change, Entry, Event, Id, Reason, id_text};
+use thexr_schema::presence::{Change, Entry, Event, Id, Reason};
 
 /// What it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(in crate::space) struct Fact {
     pub what: What,
     pub handle: u16,
     id: Id,
+    id_text: Arc<str>,
     user: Arc<str>,
     name: Arc<str>,
     role: u8,
@@ -38,6 +39,7 @@ impl Fact {
             what,
             handle: member.handle,
             id: member.id,
+            id_text: member.id_text.clone(),
             user: member.identity.user.clone(),
             name: member.identity.name.clone(),
             role: member.identity.role,
@@ -75,7 +77,7 @@ impl Fact {
         let roster = match self.what {
             What::Left(_) => RosterChange::Drop,
             _ => RosterChange::Put(Box::new(MemberRow {
-                member: id_text(&self.id),
+                member: self.id_text.to_string(),
                 handle: self.handle,
                 user: self.user.to_string(),
                 name: self.name.to_string(),
@@ -90,8 +92,8 @@ impl Fact {
         };
         NewEvent {
             kind,
-            member: Some(id_text(&self.id)),
-            user: Some(self.user.to_string()),
+            member: Some(self.id_text.clone()),
+            user: Some(self.user.clone()),
             payload: Bytes::from(body.to_string()),
             changes: None,
             roster: Some(roster),

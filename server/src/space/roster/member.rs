@@ -43,6 +43,8 @@ pub(in crate::space) enum Whereabouts {
 #[derive(Debug)]
 pub(in crate::space) struct Member {
     pub id: Id,
+    /// The same as text, as every edit of its in the journal carries it.
+    pub id_text: Arc<str>,
     pub handle: u16,
     pub identity: Identity,
     /// Client id of its document; 0 = none.

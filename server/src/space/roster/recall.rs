@@ -118,8 +118,8 @@ mod tests {
             seq: Seq(1),
             at,
             kind: new.kind as i64,
-            member: new.member,
-            user: new.user,
+            member: new.member.as_deref().map(str::to_owned),
+            user: new.user.as_deref().map(str::to_owned),
             payload: new.payload,
             changes: None,
         }
