@@ -25,6 +25,9 @@ pub const STRUCTS_PER_UPDATE_MAX: u32 = 1_000_000;
 /// send as one update is still a document. Symptom: the file is refused.
 pub const STRUCTS_PER_DOCUMENT_MAX: u32 = 32_000_000;
 
+/// Values read from one board: a bound on the walk, far above what a board can draw. Symptom: the rest is not shown.
+pub const STROKES_PER_BOARD_MAX: usize = 1_000_000;
+
 /// Highest clock: yrs computes with `i32` differences. Symptom: fault `clock_overflow`.
 pub const CLOCK_MAX: u32 = i32::MAX as u32;
 

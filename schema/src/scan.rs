@@ -2,12 +2,12 @@
 //! Nothing reaches the engine unscanned (SPEC U1). Must not know the engine or any document: whether an update
 //! fits what a space already holds is decided by its caller from the clocks reported here.
 
-mod any;
+pub(crate) mod any;
 mod awareness;
 mod graph;
 mod hash;
 mod splice;
-mod walk;
+pub(crate) mod walk;
 
 pub use awareness::{AwarenessEntry, parse_state, scan_awareness, split_awareness};
 

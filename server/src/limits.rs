@@ -274,8 +274,6 @@ pub const COMPARE_BYTES_MAX: usize = 64 << 10;
 pub const ANSWERS_MAX: usize = 16;
 /// Values nested deeper read as null; the scanner refuses them on the way in.
 pub const VALUE_DEPTH_MAX: usize = 34;
-/// Strokes read from one board: a bound on the walk, far above what a board can draw.
-pub const STROKES_PER_BOARD_MAX: usize = 1_000_000;
 
 /// How long an orderly end may take; what was acknowledged is on the disk long before. Symptom: exit code 70.
 pub const STOP_MAX: Duration = Duration::from_secs(25);
@@ -306,8 +304,8 @@ pub const PAGE_LEN_DEFAULT: usize = 100;
 pub const PAGE_LEN_MAX: usize = 500;
 /// Longest display name of a space, characters; more is 400 `bad_name`.
 pub const SPACE_NAME_CHARS_MAX: usize = 120;
-/// Documents read as JSON in the actor itself, encoded bytes: about a millisecond. Larger ones are built again
-/// elsewhere, one at a time in the process.
+/// Documents read as JSON in the actor itself, encoded bytes: about a millisecond. Larger ones are read from their
+/// bytes elsewhere, [`PASTS_MAX`] at a time in the process.
 pub const DOC_WALK_BYTES_MAX: usize = 64 << 10;
 /// The readiness probe asks the database at most this often: it needs the one writer.
 pub const READY_CACHE: Duration = Duration::from_secs(5);

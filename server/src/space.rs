@@ -362,8 +362,10 @@ impl SpaceHandle {
         self.ask(|reply| Control::Kick(member, reply)).await
     }
 
-    /// Ends the space; its sockets are closed with `close`.
+    /// Ends the space; its sockets are closed with `close`. Returns once it has ended: whoever asks for it then is not
+    /// let into one that is about to.
     pub async fn stop(&self, close: Close) {
         let _ = self.control.send(Control::Stop(close)).await;
+        self.control.closed().await;
     }
 }

@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use thexr::space::doc::{CheckedUpdate, Encoding, Keep, Refused, SpaceDoc};
+use thexr_schema::content::Content;
+use thexr_schema::scan;
 
 /// How long one case may take.
 const CASE_MAX: Duration = Duration::from_secs(5);
@@ -287,6 +289,20 @@ fn same_after_reload(base: &Base, doc: &mut SpaceDoc, log: &[Bytes]) -> Result<(
             &again.map_err(|e| format!("{encoding:?} does not load: {e}"))?,
             &format!("{encoding:?} reloaded"),
         )?;
+    }
+    // Read from the bytes without an engine, as it is stored and as it is joined from what was stored.
+    let shown = json.to_string();
+    let joined = scan::splice(std::iter::once(&base.state[..]).chain(log.iter().map(|kept| &kept[..])));
+    for (bytes, how) in [(Some(&v1), "the state read"), (joined.as_ref(), "the log read")] {
+        let Some(bytes) = bytes else { continue };
+        let read = Content::read(bytes).and_then(|content| content.to_json());
+        let read = read.ok_or_else(|| format!("{how}: it cannot be"))?;
+        if read != shown.as_bytes() {
+            return Err(format!(
+                "{how} differs:\n{shown}\n{}",
+                String::from_utf8_lossy(&read)
+            ));
+        }
     }
     // SPEC U16: who holds all this may send it to somebody who holds nothing.
     let whole =

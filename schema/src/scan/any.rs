@@ -6,23 +6,23 @@ use crate::lib0::Reader;
 use crate::limits::{ANY_DEPTH_MAX, CLIENT_ID_MAX};
 
 /// Tags of lib0's `writeAny`.
-pub(super) mod tag {
-    pub(in crate::scan) const UNDEFINED: u8 = 127;
-    pub(in crate::scan) const NULL: u8 = 126;
-    pub(in crate::scan) const INTEGER: u8 = 125;
-    pub(in crate::scan) const FLOAT32: u8 = 124;
-    pub(in crate::scan) const FLOAT64: u8 = 123;
-    pub(in crate::scan) const BIGINT: u8 = 122;
-    pub(in crate::scan) const FALSE: u8 = 121;
-    pub(in crate::scan) const TRUE: u8 = 120;
-    pub(in crate::scan) const STRING: u8 = 119;
-    pub(in crate::scan) const OBJECT: u8 = 118;
-    pub(in crate::scan) const ARRAY: u8 = 117;
-    pub(in crate::scan) const BYTES: u8 = 116;
+pub(crate) mod tag {
+    pub(crate) const UNDEFINED: u8 = 127;
+    pub(crate) const NULL: u8 = 126;
+    pub(crate) const INTEGER: u8 = 125;
+    pub(crate) const FLOAT32: u8 = 124;
+    pub(crate) const FLOAT64: u8 = 123;
+    pub(crate) const BIGINT: u8 = 122;
+    pub(crate) const FALSE: u8 = 121;
+    pub(crate) const TRUE: u8 = 120;
+    pub(crate) const STRING: u8 = 119;
+    pub(crate) const OBJECT: u8 = 118;
+    pub(crate) const ARRAY: u8 = 117;
+    pub(crate) const BYTES: u8 = 116;
 }
 
 /// Reads one value; `depth` is how many objects and arrays it stands in. Recursion ends at [`ANY_DEPTH_MAX`].
-pub(super) fn value(reader: &mut Reader<'_>, depth: u32) -> Result<(), Fault> {
+pub(crate) fn value(reader: &mut Reader<'_>, depth: u32) -> Result<(), Fault> {
     let start = reader.pos();
     match reader.u8()? {
         tag::UNDEFINED | tag::NULL | tag::FALSE | tag::TRUE => {}

@@ -20,18 +20,18 @@ const HAS_KEY: u8 = 0x20;
 /// The root map of entities.
 const ENTITIES: &str = "entities";
 /// What the root of a board's strokes starts with; the entity id follows.
-pub(super) const STROKES: &str = "strokes:";
+pub(crate) const STROKES: &str = "strokes:";
 
 /// One operation: who and when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Id {
-    pub(super) client: u64,
-    pub(super) clock: u32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Id {
+    pub(crate) client: u64,
+    pub(crate) clock: u32,
 }
 
 impl Id {
     /// The operation after this one.
-    pub(super) fn next(self) -> Id {
+    pub(crate) fn next(self) -> Id {
         Id {
             client: self.client,
             clock: self.clock.saturating_add(1),
@@ -41,7 +41,7 @@ impl Id {
 
 /// The content kinds Thexr takes; the numbers are Yjs's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Collected = 0,
     Deleted = 1,
     Map = 7,
@@ -50,7 +50,7 @@ pub(super) enum Kind {
 
 /// Where an item says it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Directly in `entities`: an entity.
     Entity,
     /// In a map item: a component of an entity.
@@ -62,25 +62,28 @@ pub(super) enum Place {
 }
 
 /// One struct, checked as far as it can be alone.
-pub(super) struct Struct<'a> {
-    pub(super) id: Id,
-    pub(super) len: u32,
-    pub(super) kind: Kind,
-    pub(super) place: Place,
+#[derive(Clone, Copy)]
+pub(crate) struct Struct<'a> {
+    pub(crate) id: Id,
+    pub(crate) len: u32,
+    pub(crate) kind: Kind,
+    pub(crate) place: Place,
     /// The root it names.
-    pub(super) root: Option<&'a str>,
-    pub(super) origin: Option<Id>,
-    pub(super) right_origin: Option<Id>,
+    pub(crate) root: Option<&'a str>,
+    /// The key it states, where it states its place.
+    pub(crate) key: Option<&'a str>,
+    pub(crate) origin: Option<Id>,
+    pub(crate) right_origin: Option<Id>,
     /// Where it starts in the input.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// And where it ends.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// The encoded values of kind `Any`, without their count.
-    pub(super) values: &'a [u8],
+    pub(crate) values: &'a [u8],
 }
 
 /// Reads all client sections of at most `max` structs, reporting each struct in order and each section's clocks.
-pub(super) fn structs<'a>(
+pub(crate) fn structs<'a>(
     reader: &mut Reader<'a>,
     max: u32,
     clients: &mut Vec<ClientRange>,
@@ -120,7 +123,7 @@ pub(super) fn structs<'a>(
 }
 
 /// Reads the delete set, reporting each range, and collects per client the end of its highest one.
-pub(super) fn deletes(
+pub(crate) fn deletes(
     reader: &mut Reader<'_>,
     ends: &mut Vec<(u64, u32)>,
     report: &mut impl FnMut(ClientRange),
@@ -188,6 +191,7 @@ fn read_struct<'a>(reader: &mut Reader<'a>, own: Id) -> Result<Struct<'a>, Fault
         kind,
         place: Place::Inherited,
         root: None,
+        key: None,
         origin: None,
         right_origin: None,
         at,
@@ -205,7 +209,7 @@ fn read_struct<'a>(reader: &mut Reader<'a>, own: Id) -> Result<Struct<'a>, Fault
         item.right_origin = Some(earlier(id(reader)?, own, at)?);
     }
     if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
-        (item.place, item.root) = place(reader, info & HAS_KEY != 0, own)?;
+        (item.place, item.root, item.key) = place(reader, info & HAS_KEY != 0, own)?;
     }
     content(reader, &mut item)?;
     fits(&item)?;
@@ -235,7 +239,11 @@ fn run(reader: &mut Reader<'_>) -> Result<u32, Fault> {
 }
 
 /// Reads the parent and the key of an item that has no origin to inherit them from.
-fn place<'a>(reader: &mut Reader<'a>, has_key: bool, own: Id) -> Result<(Place, Option<&'a str>), Fault> {
+fn place<'a>(
+    reader: &mut Reader<'a>,
+    has_key: bool,
+    own: Id,
+) -> Result<(Place, Option<&'a str>, Option<&'a str>), Fault> {
     let at = reader.pos();
     let named = match reader.var_u64()? {
         0 => false,
@@ -259,7 +267,7 @@ fn place<'a>(reader: &mut Reader<'a>, has_key: bool, own: Id) -> Result<(Place, 
         }
         (Place::Stroke, Some(_)) => Err(Fault::new(FaultCode::UnexpectedKey, at)),
         (Place::Entity | Place::Component(_), None) => Err(Fault::new(FaultCode::MissingKey, at)),
-        _ => Ok((place, root)),
+        _ => Ok((place, root, key)),
     }
 }
 

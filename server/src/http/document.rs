@@ -64,7 +64,7 @@ pub async fn show(
                 }
                 Form::Json => {
                     let (json, seq) = json(&space).await?;
-                    (axum::Json(json).into_response(), seq)
+                    (([(header::CONTENT_TYPE, JSON)], json).into_response(), seq)
                 }
             };
             etag::tagged(&etag::of(&space, seq), body)
@@ -98,8 +98,8 @@ async fn past(
                 ([(header::CONTENT_TYPE, UPDATE)], update).into_response()
             }
             Form::Json => {
-                let past = past::document(app.spaces.store(), &row, seq).await?;
-                axum::Json(past.work(|past| past.doc.to_json()).await?).into_response()
+                let json = past::json(app.spaces.store(), &row, seq).await?;
+                ([(header::CONTENT_TYPE, JSON)], json).into_response()
             }
         }
     };
@@ -149,8 +149,8 @@ pub async fn update(
     Ok(etag::tagged(&etag::of(&space, done.state), axum::Json(written)))
 }
 
-/// The document as JSON. A large one is encoded by the space and walked here, so that its members do not wait.
-async fn json(space: &SpaceHandle) -> Result<(Value, Seq), Problem> {
+/// The document as JSON text. A large one is encoded by the space and read here, so that its members do not wait.
+async fn json(space: &SpaceHandle) -> Result<(Vec<u8>, Seq), Problem> {
     enum Read {
         Small(Value),
         Large(Vec<u8>),
@@ -164,14 +164,14 @@ async fn json(space: &SpaceHandle) -> Result<(Value, Seq), Problem> {
     });
     let (read, seq) = read.await?;
     let update = match read {
-        Read::Small(json) => return Ok((json, seq)),
+        Read::Small(json) => return Ok((json.to_string().into_bytes(), seq)),
         Read::Large(update) => update,
     };
     // It costs its whole memory again, as one of the past does.
     let turn = past::turn().await?;
     let built = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        SpaceDoc::from_stored(0, Some((Encoding::V1, &update)), std::iter::empty()).map(|doc| doc.to_json())
+        SpaceDoc::json_of(&update)
     });
     let json = match built.await {
         Ok(Ok(json)) => json,

@@ -92,10 +92,19 @@ pub async fn update(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Vec<u8>, 
     let parts = parts(store, row, seq).await?;
     let made = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        match parts.joined()? {
-            Some(update) => Ok(update),
-            None => Ok(parts.document()?.encode(Encoding::V1)),
-        }
+        parts.update()
+    });
+    made.await
+        .map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
+}
+
+/// The same as JSON text ([`SpaceDoc::json_of`]).
+pub async fn json(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Vec<u8>, Trouble> {
+    let turn = turn().await?;
+    let parts = parts(store, row, seq).await?;
+    let made = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        SpaceDoc::json_of(&parts.update()?).map_err(|refused| Trouble::Damaged(refused.to_string()))
     });
     made.await
         .map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
@@ -135,6 +144,13 @@ impl Parts {
         let snapshot = snapshot.as_ref().map(|(encoding, bytes)| (*encoding, &bytes[..]));
         SpaceDoc::from_stored(0, snapshot, self.edits.iter().map(|edit| &edit[..]))
             .map_err(|refused| Trouble::Damaged(refused.to_string()))
+    }
+
+    fn update(&self) -> Result<Vec<u8>, Trouble> {
+        match self.joined()? {
+            Some(update) => Ok(update),
+            None => Ok(self.document()?.encode(Encoding::V1)),
+        }
     }
 
     /// None when it takes an engine: the snapshot is in the other encoding, or an edit repeats what was there.
