@@ -4,6 +4,8 @@
 mod bundle;
 #[path = "cli/fsck.rs"]
 mod fsck;
+#[path = "cli/restore.rs"]
+mod restore;
 #[path = "cli/serve.rs"]
 mod serve;
 #[path = "cli/support.rs"]

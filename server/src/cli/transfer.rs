@@ -32,9 +32,10 @@ the space and appended as one edit; importing it again changes nothing. An updat
 not have is refused. A running server takes the same by POST /api/v1/spaces/{id}/update.
 
 --bundle reads what thexr export --bundle writes and makes a space of it, with its past and its journal, under the name it
-had or another one. All of the file is checked first; a file that is damaged or cut off changes nothing. The space gets a
+had or another one. All of the file is checked first; a file that is damaged or cut off changes no space. The space gets a
 new epoch: clients that know it from before keep what they have apart and begin anew. Whoever was there when the bundle
-was written has left.
+was written has left. Webhooks are told what happens from then on. With --replace those of the old space become those of
+the new one; what they were still to be told of the old one goes with it, dead letters too.
 
 Examples:
   thexr import --bundle lobby.thexr
@@ -92,7 +93,7 @@ pub(super) struct Import {
     /// The name of that space [default: the one it had]
     #[arg(long = "as", value_name = "SPACE")]
     name: Option<String>,
-    /// Delete a space of that name first, with its past
+    /// Delete a space of that name first, with its past; its webhooks go on with the new one
     #[arg(long)]
     replace: bool,
     /// The summary as JSON

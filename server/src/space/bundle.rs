@@ -1,5 +1,5 @@
 //! A space as one file: everything that is kept of it, for a backup or a move. This is what is in the records, and the way
-//! out; [`import`] is the way in.
+//! out; [`Import`] is the way in.
 //!
 //! Header, then snapshots, segments and events in the order of their numbers (a snapshot before the events that follow
 //! it), then members and the trailer. Snapshots are in Yjs v1, whatever the database keeps: that is what the scanner
@@ -9,7 +9,7 @@ mod import;
 mod record;
 mod replay;
 
-pub use import::{Imported, Wish, import};
+pub use import::{Import, Imported, Wish};
 
 use super::Trouble;
 use super::doc::{Encoding, SpaceDoc};

@@ -106,7 +106,8 @@ impl Store {
     /// it back by connecting.
     pub async fn delete(&self, key: SpaceKey) -> Result<()> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
-        remove(&mut tx, key).await?;
+        bury(&mut tx, key).await?;
+        clear(&mut tx, key).await?;
         tx.commit().await?;
         self.heads.gone(key);
         Ok(())
@@ -178,8 +179,8 @@ pub(super) async fn insert(tx: &mut SqliteConnection, slug: &SpaceId, name: &str
     Ok(key)
 }
 
-/// Takes all that a living space holds; its row stays as a tombstone.
-pub(super) async fn remove(tx: &mut SqliteConnection, key: SpaceKey) -> Result<()> {
+/// Makes a living space's row a tombstone; the name is free. What it holds is still there.
+pub(super) async fn bury(tx: &mut SqliteConnection, key: SpaceKey) -> Result<()> {
     let done = sqlx::query("update space set deleted_at = ? where id = ? and deleted_at is null")
         .bind(now_ms())
         .bind(key.0)
@@ -188,6 +189,11 @@ pub(super) async fn remove(tx: &mut SqliteConnection, key: SpaceKey) -> Result<(
     if done.rows_affected() == 0 {
         return Err(StoreError::Gone);
     }
+    Ok(())
+}
+
+/// Takes all that a space holds.
+pub(super) async fn clear(tx: &mut SqliteConnection, key: SpaceKey) -> Result<()> {
     for table in TABLES {
         let sql = format!("delete from {table} where space_id = ?");
         sqlx::query(sqlx::AssertSqlSafe(sql))

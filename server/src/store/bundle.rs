@@ -1,7 +1,7 @@
 //! A space's rows as a whole, out and in: read in one transaction, so that they are of one moment, and written in one, so
 //! that a space is there as a whole or not at all. What is in them is judged by the caller.
 
-use super::admin::{insert, remove};
+use super::admin::{bury, clear, insert};
 use super::{
     Event, Head, MemberRow, Result, SpaceKey, SpaceRow, Store, StoreError, event_crc, member, read, segment,
 };
@@ -244,12 +244,15 @@ pub struct Incoming {
     tx: Transaction<'static, Sqlite>,
     key: SpaceKey,
     replaced: Option<SpaceKey>,
+    /// Webhooks of the space it replaces, which go on with this one.
+    pub webhooks: u64,
     store: Store,
 }
 
 impl Store {
     /// Begins to write a space, with a new epoch. A living one of this name is in the way (`Exists`), or, with
-    /// `replace`, goes when this one comes. Holds the writer until it is finished or dropped.
+    /// `replace`, goes when this one comes; its webhooks stay, because nobody can make them again with the same
+    /// secrets. Holds the writer until it is finished or dropped.
     pub async fn incoming(&self, space: &NewSpace, replace: bool) -> Result<Incoming> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         let old: Option<i64> =
@@ -259,9 +262,19 @@ impl Store {
                 .await?;
         let replaced = old.map(SpaceKey).filter(|_| replace);
         if let Some(old) = replaced {
-            remove(&mut tx, old).await?;
+            bury(&mut tx, old).await?;
         }
         let key = insert(&mut tx, &space.slug, &space.name).await?;
+        let mut webhooks = 0;
+        if let Some(old) = replaced {
+            let moved = sqlx::query("update webhook set space_id = ? where space_id = ?")
+                .bind(key.0)
+                .bind(old.0)
+                .execute(&mut *tx)
+                .await?;
+            webhooks = moved.rows_affected();
+            clear(&mut tx, old).await?;
+        }
         sqlx::query("update space set created_at = ?, keep_days = ?, keep_bytes = ? where id = ?")
             .bind(space.created_at)
             .bind(space.retention.days)
@@ -273,6 +286,7 @@ impl Store {
             tx,
             key,
             replaced,
+            webhooks,
             store: self.clone(),
         })
     }
@@ -342,6 +356,20 @@ impl Incoming {
             .execute(&mut *self.tx)
             .await?;
         }
+        Ok(())
+    }
+
+    /// Webhooks begin behind event `seq`: what happened elsewhere is no news here, and under the new epoch nobody could
+    /// tell that it was heard before.
+    pub async fn told(&mut self, seq: i64) -> Result<()> {
+        sqlx::query(
+            "insert into webhook_cursor (webhook_id, space_id, seq, looked_seq)
+             select id, ?1, ?2, ?2 from webhook where space_id is null or space_id = ?1",
+        )
+        .bind(self.key.0)
+        .bind(seq)
+        .execute(&mut *self.tx)
+        .await?;
         Ok(())
     }
 

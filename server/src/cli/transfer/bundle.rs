@@ -91,34 +91,40 @@ pub(super) async fn import(args: &Import, file: &Path) -> Result<(), Failure> {
             opened.map_err(|error| Failure::new(exit::NO_INPUT, format!("cannot read {shown}: {error}")))?,
         )
     };
-    let store = args
-        .place
-        .open_or_make("a bundle is imported while no server runs")
-        .await?;
     let wish = Wish {
         id,
         replace: args.replace,
     };
-    let made = Box::pin(bundle::import(&store, BufReader::new(from), &wish)).await;
-    let made = made.map_err(|error| match error {
+    let on_bundle = |error| match error {
         BadBundle::Store(StoreError::Exists) => Failure::new(
             exit::CANNOT_CREATE,
             "a space of this name exists: --as gives another name, --replace takes its place",
         ),
         BadBundle::Store(error) => tool::store_failed(error),
         BadBundle::Io(_) => Failure::new(exit::IO, format!("{shown}: {error}")),
-        bad => Failure::new(exit::DATA, format!("{shown}: {bad}; nothing was changed")),
-    })?;
+        bad => Failure::new(exit::DATA, format!("{shown}: {bad}; no space was changed")),
+    };
+    let begun = bundle::Import::open(BufReader::new(from), &wish).map_err(on_bundle)?;
+    let store = args
+        .place
+        .open_or_make("a bundle is imported while no server runs")
+        .await?;
+    let made = Box::pin(begun.run(&store)).await.map_err(on_bundle)?;
     store.close().await;
     let (row, entities) = (&made.row, made.entities);
     if args.json {
         return tool::print_json(&json!({
             "space": row.slug, "seq": row.seq, "oldest_seq": row.base_seq, "epoch": row.epoch, "was": made.was,
-            "entities": entities, "left": made.left,
+            "entities": entities, "left": made.left, "webhooks": made.webhooks,
         }));
     }
+    let webhooks = match made.webhooks {
+        0 => String::new(),
+        1 => ", 1 webhook goes on".into(),
+        n => format!(", {n} webhooks go on"),
+    };
     tool::print(&format!(
-        "{}: {entities} entities, seq {} to {}, epoch {} (was {})\n",
+        "{}: {entities} entities, seq {} to {}, epoch {} (was {}){webhooks}\n",
         row.slug, row.base_seq, row.seq, row.epoch, made.was
     ))
 }

@@ -2,7 +2,7 @@
 
 use super::{LOBBY, Server};
 use crate::metrics::Metrics;
-use crate::space::bundle::{BadBundle, Wish, import};
+use crate::space::bundle::{BadBundle, Import, Wish};
 use crate::store::Store;
 use serde_json::json;
 use std::sync::Arc;
@@ -43,21 +43,16 @@ async fn a_running_server_gives_a_space_as_one_file() {
     let store = Store::open(&folder, Arc::new(Metrics::default()), &tracker)
         .await
         .expect("opens");
-    let made = import(&store, &file.body[..], &Wish::default())
-        .await
-        .expect("whole");
+    let begun = Import::open(&file.body[..], &Wish::default()).expect("a bundle");
+    let made = begun.run(&store).await.expect("whole");
     assert_eq!(
         (made.row.name.as_str(), made.row.seq.0, made.entities),
         ("Die Lobby", 7, 6)
     );
-    let cut = import(
-        &store,
-        &file.body[..file.body.len() - 1],
-        &Wish {
-            replace: true,
-            ..Wish::default()
-        },
-    )
-    .await;
-    assert!(matches!(cut, Err(BadBundle::Cut)));
+    let over = Wish {
+        replace: true,
+        ..Wish::default()
+    };
+    let cut = Import::open(&file.body[..file.body.len() - 1], &over).expect("the beginning is there");
+    assert!(matches!(cut.run(&store).await, Err(BadBundle::Cut)));
 }

@@ -32,77 +32,106 @@ pub struct Imported {
     pub entities: usize,
     /// Members whose leave was written.
     pub left: usize,
+    /// Webhooks of the space that it replaced, which are now its own.
+    pub webhooks: u64,
 }
 
-/// Makes a space of a bundle. Heavy, and it holds the writer: for a process that does nothing else.
-///
-/// The space gets a new epoch in every case. Who has the old one may have edits that the bundle does not hold, and would
-/// merge them into a past that never had them; told of another epoch, a client keeps them aside.
-///
-/// Whoever was there is not here, and has no token that lets them in again: their leave is written behind the history,
-/// with the reason `shutdown`. The past is left as it was.
-pub async fn import<R: Read + Send>(store: &Store, from: R, wish: &Wish) -> Result<Imported, BadBundle> {
-    let mut reader = Reader::open(from)?;
-    let header: Header = match reader.next()? {
-        (Kind::Header, body) => parse(&body)?,
-        _ => return Err(BadBundle::Unsound("the header is missing".into())),
-    };
-    let space = judge(&header, wish)?;
-    let mut incoming = store.incoming(&space, wish.replace).await?;
-    let mut replay = Replay::new(&header);
-    let (mut counts, mut snapshots, mut people) = (Trailer::default(), Vec::new(), None);
-    loop {
-        let (kind, body) = reader.next()?;
-        if people.is_some() && kind != Kind::Trailer {
-            return Err(BadBundle::Unsound("something follows the members".into()));
-        }
-        match kind {
-            Kind::Header => return Err(BadBundle::Unsound("there are two headers".into())),
-            Kind::Snapshot => {
-                let row = read_snapshot(&body)?;
-                replay.snapshot(&row)?;
-                incoming.snapshot(&row).await?;
-                snapshots.push(row.seq);
-                counts.snapshots += 1;
-            }
-            Kind::Segment => {
-                let packed = read_packed(&body)?;
-                let events = unpack(&packed)?;
-                replay.block(&events, true)?;
-                incoming.segment(&packed, &events).await?;
-                counts.segments += 1;
-            }
-            Kind::Events => {
-                let events = unpack(&read_packed(&body)?)?;
-                incoming.events(replay.block(&events, false)?).await?;
-                counts.blocks += 1;
-            }
-            Kind::Members => {
-                let found: Vec<Person> = parse(&body)?;
-                counts.members = found.len() as u64;
-                people = Some(found);
-            }
-            Kind::Trailer => {
-                if parse::<Trailer>(&body)? != counts {
-                    return Err(BadBundle::Unsound("the trailer counts other records".into()));
-                }
-                break;
-            }
-        }
+/// A bundle of which only the beginning was read.
+pub struct Import<R> {
+    reader: Reader<R>,
+    header: Header,
+    space: NewSpace,
+    replace: bool,
+}
+
+impl<R: Read + Send> Import<R> {
+    /// Reads the beginning: what is no bundle is refused before a database is opened, or made, for it.
+    pub fn open(from: R, wish: &Wish) -> Result<Self, BadBundle> {
+        let mut reader = Reader::open(from)?;
+        let header: Header = match reader.next()? {
+            (Kind::Header, body) => parse(&body)?,
+            _ => return Err(BadBundle::Unsound("the header is missing".into())),
+        };
+        Ok(Self {
+            reader,
+            space: judge(&header, wish)?,
+            header,
+            replace: wish.replace,
+        })
     }
-    reader.end()?;
-    let Some(people) = people else {
-        return Err(BadBundle::Unsound("the members are missing".into()));
-    };
-    let (mut head, entities) = replay.finish(&header, &people, &snapshots)?;
-    let leaves = leaves(&people, &header, &mut head)?;
-    incoming.events(&leaves).await?;
-    Ok(Imported {
-        row: incoming.finish(head).await?,
-        was: header.epoch,
-        entities,
-        left: leaves.len(),
-    })
+
+    /// Makes a space of it. Heavy, and it holds the writer: for a process that does nothing else.
+    ///
+    /// The space gets a new epoch in every case. Who has the old one may have edits that the bundle does not hold, and would
+    /// merge them into a past that never had them; told of another epoch, a client keeps them aside.
+    ///
+    /// Whoever was there is not here, and has no token that lets them in again: their leave is written behind the history,
+    /// with the reason `shutdown`. The past is left as it was, and is no news to any webhook.
+    pub async fn run(self, store: &Store) -> Result<Imported, BadBundle> {
+        let Self {
+            mut reader,
+            header,
+            space,
+            replace,
+        } = self;
+        let mut incoming = store.incoming(&space, replace).await?;
+        let mut replay = Replay::new(&header);
+        let (mut counts, mut snapshots, mut people) = (Trailer::default(), Vec::new(), None);
+        loop {
+            let (kind, body) = reader.next()?;
+            if people.is_some() && kind != Kind::Trailer {
+                return Err(BadBundle::Unsound("something follows the members".into()));
+            }
+            match kind {
+                Kind::Header => return Err(BadBundle::Unsound("there are two headers".into())),
+                Kind::Snapshot => {
+                    let row = read_snapshot(&body)?;
+                    replay.snapshot(&row)?;
+                    incoming.snapshot(&row).await?;
+                    snapshots.push(row.seq);
+                    counts.snapshots += 1;
+                }
+                Kind::Segment => {
+                    let packed = read_packed(&body)?;
+                    let events = unpack(&packed)?;
+                    replay.block(&events, true)?;
+                    incoming.segment(&packed, &events).await?;
+                    counts.segments += 1;
+                }
+                Kind::Events => {
+                    let events = unpack(&read_packed(&body)?)?;
+                    incoming.events(replay.block(&events, false)?).await?;
+                    counts.blocks += 1;
+                }
+                Kind::Members => {
+                    let found: Vec<Person> = parse(&body)?;
+                    counts.members = found.len() as u64;
+                    people = Some(found);
+                }
+                Kind::Trailer => {
+                    if parse::<Trailer>(&body)? != counts {
+                        return Err(BadBundle::Unsound("the trailer counts other records".into()));
+                    }
+                    break;
+                }
+            }
+        }
+        reader.end()?;
+        let Some(people) = people else {
+            return Err(BadBundle::Unsound("the members are missing".into()));
+        };
+        let (mut head, entities) = replay.finish(&header, &people, &snapshots)?;
+        incoming.told(head.seq).await?;
+        let leaves = leaves(&people, &header, &mut head)?;
+        incoming.events(&leaves).await?;
+        Ok(Imported {
+            webhooks: incoming.webhooks,
+            row: incoming.finish(head).await?,
+            was: header.epoch,
+            entities,
+            left: leaves.len(),
+        })
+    }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, BadBundle> {
