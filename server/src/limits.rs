@@ -33,13 +33,17 @@ pub const RETENTION_SWEEP: Duration = Duration::from_secs(600);
 pub const RETENTION_SWEEP_SPACES: i64 = 100;
 /// Days that a history may be told to keep: a hundred years.
 pub const HISTORY_DAYS_MAX: u64 = 36_500;
-/// Events in one sealed segment, and their payload bytes: bounds the pause a seal puts between commits.
+/// Events in one sealed segment, and their payload bytes: bounds the pause a seal puts between commits. A block with more
+/// events is damage, so this may only go up.
 pub const SEGMENT_ROWS_MAX: i64 = 2_000;
-/// See [`SEGMENT_ROWS_MAX`].
+/// See [`SEGMENT_ROWS_MAX`]. The event that comes to it is the last of its segment.
 pub const SEGMENT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a segment before its last event, uncompressed: the payloads, and 16 KiB of each event for names and what it
+/// changed (64 lines). A block that goes on behind them is damage.
+pub const SEGMENT_RAW_BYTES_MAX: usize = SEGMENT_BYTES_MAX + SEGMENT_ROWS_MAX as usize * (16 << 10);
 
-/// One record of a bundle, and what it is before compression: a document of the largest setting. Symptom: the file is
-/// refused.
+/// One record of a bundle, and what it is before compression: a document of the largest setting, or an edit that restores
+/// one. What is in memory of a file is this much twice, and what becomes of it. Symptom: the file is refused.
 pub const BUNDLE_RECORD_BYTES_MAX: usize = 2 << 30;
 
 /// Updates one space may have applied but not saved: beyond it the space stops reading from its sockets.

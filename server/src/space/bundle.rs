@@ -8,6 +8,8 @@
 mod import;
 mod record;
 mod replay;
+#[cfg(test)]
+mod tests;
 
 pub use import::{Import, Imported, Wish};
 

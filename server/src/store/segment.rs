@@ -5,6 +5,7 @@
 //! `varint 0` when that was not recorded, else `varint length + 1` and the text. zstd level 3.
 
 use super::{Event, StoreError};
+use crate::limits;
 use bytes::Bytes;
 use thexr_schema::ids::Seq;
 use thexr_schema::lib0::{Reader, write_bytes, write_var};
@@ -43,7 +44,8 @@ pub fn pack(events: &[Event]) -> std::io::Result<(Vec<u8>, usize)> {
     Ok((zstd::bulk::compress(&raw, ZSTD_LEVEL)?, raw.len()))
 }
 
-/// Unpacks a block written by [`pack`], now or in an earlier format; `raw_len` bounds what is allocated.
+/// Unpacks a block written by [`pack`], now or in an earlier format; `raw_len` bounds what is allocated for its bytes.
+/// One of more events than are ever packed together is no block: a few bytes that repeat would become any number of them.
 pub fn unpack(block: &[u8], raw_len: usize, format: i64) -> Result<Vec<Event>, StoreError> {
     let damaged = |what: String| StoreError::Damaged(format!("segment: {what}"));
     if !(1..=FORMAT).contains(&format) {
@@ -59,6 +61,9 @@ pub fn unpack(block: &[u8], raw_len: usize, format: i64) -> Result<Vec<Event>, S
     let mut r = Reader::new(&raw);
     let mut events = Vec::new();
     while !r.is_empty() {
+        if events.len() >= limits::SEGMENT_ROWS_MAX as usize || r.pos() > limits::SEGMENT_RAW_BYTES_MAX {
+            return Err(damaged("it holds more than one may".into()));
+        }
         let mut next = || -> Result<Event, thexr_schema::Fault> {
             let number = |v: u64| i64::try_from(v).unwrap_or(i64::MAX);
             let (seq, at, kind) = (number(r.var_u64()?), number(r.var_u64()?), number(r.var_u64()?));
@@ -133,5 +138,25 @@ mod tests {
         let end = block.len() - 1;
         block.truncate(end);
         assert!(unpack(&block, raw_len, FORMAT).is_err());
+    }
+
+    #[test]
+    fn a_block_of_more_than_is_ever_packed_is_refused() {
+        let packed = |count: i64, changes: usize| {
+            let one = |seq| Event {
+                payload: Bytes::new(),
+                changes: Some("+".repeat(changes)),
+                ..event(seq)
+            };
+            let (block, raw_len) = pack(&(1..=count).map(one).collect::<Vec<_>>()).expect("packs");
+            unpack(&block, raw_len, FORMAT).map(|events| events.len() as i64)
+        };
+        let most = limits::SEGMENT_ROWS_MAX;
+        assert_eq!(packed(most, 0).ok(), Some(most));
+        assert!(packed(most + 1, 0).is_err());
+        // One event may be of any size, but nothing follows it.
+        let large = limits::SEGMENT_RAW_BYTES_MAX;
+        assert_eq!(packed(1, large).ok(), Some(1));
+        assert!(packed(2, large).is_err());
     }
 }

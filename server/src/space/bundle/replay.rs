@@ -105,12 +105,20 @@ impl Replay {
     /// The events of a block, which was sealed or was not. Gives those that are kept: a segment may begin before the
     /// history does.
     pub fn block<'a>(&mut self, events: &'a [Event], sealed: bool) -> Result<&'a [Event], BadBundle> {
-        let pruned = events.partition_point(|event| event.seq.0 <= self.head.base_seq);
-        if pruned > 0 && (!sealed || self.head.seq > self.head.base_seq) {
-            return Err(unsound(format!(
-                "an event from before {} is there",
-                self.head.base_seq
-            )));
+        let base = self.head.base_seq;
+        let pruned = events
+            .iter()
+            .take_while(|event| (1..=base).contains(&event.seq.0))
+            .count();
+        if pruned > 0 && (!sealed || self.head.seq > base || pruned == events.len()) {
+            return Err(unsound(format!("an event from before {base} is there")));
+        }
+        // Nobody's past any more, but stored with the rest of their block.
+        if pruned > 0 {
+            self.head.seq = events[0].seq.0 - 1;
+        }
+        for event in &events[..pruned] {
+            self.judge(event)?;
         }
         for event in &events[pruned..] {
             self.event(event)?;
@@ -127,12 +135,12 @@ impl Replay {
         Ok(&events[pruned..])
     }
 
-    fn event(&mut self, event: &Event) -> Result<(), BadBundle> {
+    /// What every event must be, also one that is pruned. Gives what an edit says.
+    fn judge(&mut self, event: &Event) -> Result<Option<CheckedUpdate>, BadBundle> {
         let seq = event.seq.0;
         if Some(seq) != self.head.seq.checked_add(1) {
             return Err(unsound(format!("event {seq} follows event {}", self.head.seq)));
         }
-        self.compare()?;
         time(event.at)?;
         if event.at < self.head.at {
             return Err(unsound(format!(
@@ -143,16 +151,24 @@ impl Replay {
             return Err(unsound(format!("event {seq} is of no kind that can be")));
         }
         (self.head.seq, self.head.at) = (seq, event.at);
-        self.census.event(event);
         if event.kind != EventKind::Edit as i64 {
-            return Ok(());
+            return Ok(None);
         }
+        CheckedUpdate::parse_stored(event.payload.clone())
+            .map(Some)
+            .map_err(|fault| unsound(format!("the scanner refuses event {seq}: {fault}")))
+    }
+
+    fn event(&mut self, event: &Event) -> Result<(), BadBundle> {
+        self.compare()?;
+        let update = self.judge(event)?;
+        self.census.event(event);
+        let Some(update) = update else { return Ok(()) };
+        let seq = event.seq.0;
         if seq > self.snap_seq {
             self.head.log_rows += 1;
             self.head.log_bytes += i64::try_from(event.payload.len()).unwrap_or(i64::MAX);
         }
-        let update = CheckedUpdate::parse_stored(event.payload.clone())
-            .map_err(|fault| unsound(format!("the scanner refuses event {seq}: {fault}")))?;
         let Some(doc) = &mut self.doc else {
             return Err(unsound(format!(
                 "the snapshot at {} is missing",
