@@ -3,6 +3,7 @@
 mod compact;
 mod fsck;
 mod logs;
+mod renew;
 mod serve;
 mod tool;
 mod transfer;
@@ -58,6 +59,7 @@ Examples:
   thexr serve --listen 127.0.0.1:8080    another port
   thexr export lobby -o lobby.yjs        a space as one Yjs update
   thexr fsck                             check everything that is stored
+  thexr renew-epochs                     after a folder was put back from a backup
   thexr webhook test https://example.com/hook    does the endpoint take what it will be sent?
 
 `thexr` alone is `thexr serve`. Every flag of serve can also be set by a variable (THEXR_LISTEN, THEXR_DATA, …)
@@ -84,6 +86,8 @@ enum Command {
     Import(transfer::Import),
     /// Check everything that is stored
     Fsck(fsck::Fsck),
+    /// After a data folder was put back from a backup: no client merges what is newer
+    RenewEpochs(renew::Renew),
     /// Try the endpoint of a webhook
     Webhook(webhook::Webhook),
 }
@@ -203,6 +207,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Export(args) => transfer::export(args).await,
         Command::Import(args) => transfer::import(args).await,
         Command::Fsck(args) => fsck::run(args).await,
+        Command::RenewEpochs(args) => renew::run(args).await,
         Command::Webhook(args) => webhook::run(args).await,
     }
 }

@@ -95,3 +95,37 @@ async fn only_who_asks_is_told_the_epoch() {
         assert_eq!(found, told, "{query:?}");
     }
 }
+
+/// SPEC W10: a folder that was put back is older than what its clients saw, and says so once its epochs are renewed.
+#[tokio::test]
+async fn what_a_client_saw_after_the_backup_does_not_get_into_what_was_put_back() {
+    let mut server = Server::start().await;
+    let mut client = Client::of_epoch(server.addr(), SPACE, "").await;
+    client.set("old", "n", &json!(1));
+    client.saved().await;
+    let first = epoch(&server).await;
+    server.stop().await;
+    let db = server.folder().join("thexr.db");
+    let backup = std::fs::read(&db).expect("a stopped server has all of it in one file");
+
+    server.start_again().await;
+    client.online(server.addr()).await;
+    client.set("lost", "n", &json!(2));
+    client.saved().await;
+    client.offline().await;
+    server.stop().await;
+    std::fs::write(&db, &backup).expect("puts it back");
+    let renewed = tokio::process::Command::new(thexr_tests::process::binary())
+        .args(["renew-epochs", "--data"])
+        .arg(server.folder())
+        .output();
+    let renewed = renewed.await.expect("runs");
+    assert!(renewed.status.success(), "{renewed:?}");
+
+    server.start_again().await;
+    assert_ne!(epoch(&server).await, first);
+    client.ask_for_epoch(&first);
+    client.try_online(server.addr()).await.expect("the upgrade");
+    assert_eq!(client.closed().await.code, close::EPOCH_CHANGED.code);
+    assert_eq!(entities(&server).await, json!({"old": {"n": 1}}));
+}

@@ -113,6 +113,16 @@ impl Store {
         Ok(())
     }
 
+    /// Gives every living space a new epoch, all or none; how many there are. For a folder that is older than what was
+    /// seen of it: its numbers are about to be handed out a second time.
+    pub async fn renew_epochs(&self) -> Result<u64> {
+        let done =
+            sqlx::query("update space set epoch = lower(hex(randomblob(16))) where deleted_at is null")
+                .execute(&self.writer)
+                .await?;
+        Ok(done.rows_affected())
+    }
+
     /// What the rows of a space occupy.
     pub async fn usage(&self, key: SpaceKey) -> Result<Usage> {
         let row = sqlx::query(

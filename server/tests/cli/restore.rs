@@ -2,6 +2,75 @@
 
 use super::bundle::{exported, folder, whole};
 use super::support::{self, Folder, code, complaint, damage, json_of, number, run, stdout};
+use std::collections::BTreeSet;
+
+/// The epochs of the two spaces.
+fn epochs(folder: &Folder) -> BTreeSet<String> {
+    ["lobby", "other"]
+        .map(|space| whole(folder, space).0.epoch)
+        .into()
+}
+
+#[test]
+fn a_folder_that_was_put_back_gets_new_epochs() {
+    let folder = folder();
+    damage(
+        &folder,
+        "insert into space (slug, name, epoch, created_at, deleted_at) values ('gone', 'Gone', 'old', 0, 1)",
+    );
+    let (before, (was, document, history)) = (epochs(&folder), whole(&folder, "lobby"));
+    let output = run(&folder, &["renew-epochs"]);
+    assert_eq!(
+        (code(&output), &*stdout(&output)),
+        (0, "2 spaces have a new epoch\n")
+    );
+    let after = epochs(&folder);
+    assert_eq!(
+        (after.len(), before.intersection(&after).count()),
+        (2, 0),
+        "{after:?}"
+    );
+    assert!(
+        after
+            .iter()
+            .all(|epoch| epoch.len() == before.first().map_or(0, String::len))
+    );
+    assert_eq!(
+        number(&folder, "select count(*) from space where epoch = 'old'"),
+        1
+    );
+
+    // All else is as it was.
+    let (is, again, events) = whole(&folder, "lobby");
+    assert_eq!(
+        (is.seq, again, format!("{events:?}")),
+        (was.seq, document, format!("{history:?}"))
+    );
+    assert_eq!(code(&run(&folder, &["fsck"])), 0);
+
+    let output = run(&folder, &["renew-epochs", "--json"]);
+    assert_eq!((code(&output), json_of(&output)["spaces"].as_u64()), (0, Some(2)));
+    assert_eq!(epochs(&folder).intersection(&after).count(), 0);
+
+    // Not under a running server, and not where nothing is.
+    support::block_on(async {
+        let store = support::open(&folder.data()).await;
+        let output = support::thexr(&folder)
+            .arg("renew-epochs")
+            .output()
+            .expect("runs");
+        assert_eq!(
+            (code(&output), complaint(&output).contains("stop the server")),
+            (75, true)
+        );
+        store.close().await;
+    });
+    let nothing = run(&Folder::new(), &["renew-epochs"]);
+    assert_eq!(
+        (code(&nothing), complaint(&nothing).contains("there is no")),
+        (66, true)
+    );
+}
 
 #[test]
 fn what_is_no_bundle_makes_no_folder() {
