@@ -38,6 +38,9 @@ pub const HISTORY_DAYS_MAX: u64 = 36_500;
 pub const SEGMENT_ROWS_MAX: i64 = 2_000;
 /// See [`SEGMENT_ROWS_MAX`]. The event that comes to it is the last of its segment.
 pub const SEGMENT_BYTES_MAX: usize = 1 << 20;
+/// Time between the first and the last event of a sealed segment, ms: both are of one day (UTC). Segments are pruned as a
+/// whole, so nothing is kept longer than a day because of its neighbours.
+pub const SEGMENT_SPAN_MS: i64 = 86_400_000;
 /// Bytes of a segment before its last event, uncompressed: the payloads, and 16 KiB of each event for names and what it
 /// changed (64 lines). A block that goes on behind them is damage.
 pub const SEGMENT_RAW_BYTES_MAX: usize = SEGMENT_BYTES_MAX + SEGMENT_ROWS_MAX as usize * (16 << 10);

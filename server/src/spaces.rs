@@ -3,7 +3,7 @@
 
 use crate::clock::now_ms;
 use crate::limits;
-use crate::space::{Actor, Exit, Join, SpaceHandle, Trouble, actor::Context, retention};
+use crate::space::{Actor, Exit, Join, SpaceHandle, Trouble, actor::Context, compactor, retention};
 use crate::store::{SpaceRow, StoreError};
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -150,7 +150,7 @@ impl Spaces {
     }
 
     /// Prunes all spaces every while, so that those in which nothing happens do not outlive what they are told to keep. None
-    /// is woken for it: what goes is rows.
+    /// is woken for it: what goes is rows. What is too old and not sealed is sealed first.
     pub async fn prune_from_time_to_time(&self) {
         loop {
             tokio::select! { biased;
@@ -181,15 +181,28 @@ impl Spaces {
                 if self.0.context.stop.is_cancelled() {
                     return;
                 }
-                // It may build a document, as a compaction does.
-                let _turn = self.0.context.compacting.acquire().await;
-                match retention::run(self.store(), row.key, self.0.context.history, now_ms()).await {
+                match self.prune_one(&row).await {
                     Ok(true) => tracing::info!(space.id = %row.slug, "its history begins later now"),
-                    Ok(false) | Err(Trouble::Gone) => {}
+                    Ok(false) | Err(Trouble::Gone | Trouble::AlreadyCompacting | Trouble::Restarting) => {}
                     Err(trouble) => tracing::error!(space.id = %row.slug, %trouble, "pruning failed"),
                 }
             }
         }
+    }
+
+    async fn prune_one(&self, row: &SpaceRow) -> Result<bool, Trouble> {
+        let (store, history) = (self.store(), self.0.context.history);
+        let overdue = retention::overdue(store, row.key, history, now_ms()).await?;
+        if overdue && let Some(space) = self.loaded(&row.slug) {
+            // It counts its events itself, and prunes when it is done.
+            return space.compact(false).await.map(|_| false);
+        }
+        // Either may build a document.
+        let _turn = self.0.context.compacting.acquire().await;
+        if overdue {
+            compactor::seal(store, row.key).await?;
+        }
+        retention::run(store, row.key, history, now_ms()).await
     }
 
     /// Deletes a space: its sockets are closed for good, then its rows go.

@@ -83,10 +83,11 @@ pub struct Settings {
         env = "THEXR_JOURNAL_CHANGES"
     )]
     pub journal_changes: Option<bool>,
-    /// Days of its past that a space keeps, unless it is told otherwise; 0 = all [default: 0]
+    /// Days of its past that a space keeps, unless it is told otherwise, and a part of a day more; 0 = all [default: 0]
     #[arg(long, help_heading = "History", value_name = "N", env = "THEXR_HISTORY_DAYS")]
     pub history_days: Option<u64>,
-    /// What the past of a space may weigh, unless it is told otherwise; 0 = anything [default: 0]
+    /// What the snapshots and sealed events of a space may weigh, unless it is told otherwise (the newest two snapshots
+    /// stay, and what came since); 0 = anything [default: 0]
     #[arg(
         long,
         help_heading = "History",

@@ -7,6 +7,7 @@ use super::load::{self, Stored};
 use crate::limits;
 use crate::store::{NewSnapshot, SpaceKey, SpaceRow, Store, SwapOutcome, segment::ZSTD_LEVEL};
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Instant;
 use thexr_schema::api::CompactResult;
 use thexr_schema::ids::Seq;
@@ -43,6 +44,25 @@ pub async fn run(store: &Store, key: SpaceKey, dry_run: bool) -> Result<Compacte
     if stored.edits.is_empty() && row.seq.0 - row.snap_seq.0 < limits::QUIET_LOG_ROWS {
         return Ok(nothing(&row, &stored, before, dry_run, started));
     }
+    fold(store, &row, &stored, before, dry_run, started).await
+}
+
+/// The same of whatever there is, however little: only what is sealed can be pruned.
+pub async fn seal(store: &Store, key: SpaceKey) -> Result<Compacted, Trouble> {
+    let started = Instant::now();
+    let (row, stored) = load::read(store, key).await?;
+    let before = store.usage(key).await?.snapshot_bytes;
+    fold(store, &row, &stored, before, false, started).await
+}
+
+async fn fold(
+    store: &Store,
+    row: &SpaceRow,
+    stored: &Arc<Stored>,
+    before: i64,
+    dry_run: bool,
+    started: Instant,
+) -> Result<Compacted, Trouble> {
     let rows = stored.edits.len() as u64;
     let spacing = spacing(stored.snapshot.as_ref().map_or(0, bytes::Bytes::len));
     let mut doc = blocking({
@@ -61,8 +81,8 @@ pub async fn run(store: &Store, key: SpaceKey, dry_run: bool) -> Result<Compacte
         let verified;
         (doc, verified) = built.await?;
         done = to;
-        let keyframe = new_snapshot(&row, stored.edits[done - 1].0, verified, String::new(), spacing);
-        store.keep_keyframe(key, &keyframe).await?;
+        let keyframe = new_snapshot(row, stored.edits[done - 1].0, verified, String::new(), spacing);
+        store.keep_keyframe(row.key, &keyframe).await?;
     }
     let all = stored.edits.len();
     let (_, verified) = blocking({
@@ -93,7 +113,7 @@ pub async fn run(store: &Store, key: SpaceKey, dry_run: bool) -> Result<Compacte
         let note = serde_json::json!({
             "covered_seq": row.seq, "rows": rows, "log_bytes": row.log_bytes, "snapshot_bytes": after, "hash": hash,
         });
-        let new = new_snapshot(&row, row.seq, verified, note.to_string(), spacing);
+        let new = new_snapshot(row, row.seq, verified, note.to_string(), spacing);
         event = match store.swap_snapshot(row.key, &new).await? {
             SwapOutcome::Done(seq) => Some(seq),
             SwapOutcome::Lost => None,
@@ -101,8 +121,8 @@ pub async fn run(store: &Store, key: SpaceKey, dry_run: bool) -> Result<Compacte
         if event.is_none() {
             return Err(Trouble::AlreadyCompacting);
         }
-        while store.seal(key).await? {}
-        let now = store.load_counts(key).await?;
+        while store.seal(row.key).await? {}
+        let now = store.load_counts(row.key).await?;
         (result.rows_after, result.log_bytes_after) = (now.0.cast_unsigned(), now.1.cast_unsigned());
     }
     result.duration_ms = millis(started);

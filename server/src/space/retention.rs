@@ -19,24 +19,25 @@ pub struct Plan {
     pub thinned: Vec<i64>,
 }
 
-/// What keeps a space within `days` and `bytes` (0 = without limit). The newest two snapshots always stay, and so does
-/// everything after the older of them.
+/// What keeps a space within `days` and `bytes` (0 = without limit). The newest snapshot always stays; for the sake of bytes
+/// alone also the one before it and everything after that: there is always something of them, also in a space that is new.
 pub fn plan(held: &Holdings, policy: HistoryConfig, now: i64) -> Plan {
-    let [.., fallback, _] = held.snapshots[..] else {
-        return Plan::default();
-    };
     // Where the history may begin: segments go as a whole.
-    let mut ends = held
-        .segments
-        .iter()
-        .map(|segment| (segment.last, segment.last_at))
-        .filter(|(last, _)| *last > held.base_seq && *last <= fallback.seq.min(held.sealed_seq));
+    let ends = |until: Option<&HeldSnapshot>| {
+        let until = until.map_or(0, |snapshot| snapshot.seq.min(held.sealed_seq));
+        held.segments
+            .iter()
+            .map(|segment| (segment.last, segment.last_at))
+            .filter(move |(last, _)| *last > held.base_seq && *last <= until)
+    };
+    let [newest, fallback] = [0, 1].map(|n| held.snapshots.iter().rev().nth(n));
     let mut base = None;
     if policy.days > 0 {
-        let oldest = now.saturating_sub(policy.days.saturating_mul(DAY));
-        base = ends.clone().take_while(|(_, at)| *at < oldest).last();
+        let oldest = oldest(policy.days, now);
+        base = ends(newest).take_while(|(_, at)| *at < oldest).last();
     }
     if policy.bytes > 0 {
+        let mut ends = ends(fallback);
         let fits = |(last, _): &(i64, i64)| bytes_after(held, *last) <= policy.bytes;
         let as_it_is = base.map_or(held.base_seq, |(last, _)| last);
         if bytes_after(held, as_it_is) > policy.bytes {
@@ -49,6 +50,11 @@ pub fn plan(held: &Holdings, policy: HistoryConfig, now: i64) -> Plan {
         base,
         thinned: thinned(&held.snapshots, begins, now),
     }
+}
+
+/// Who keeps so many days keeps what was written since then, ms since 1970.
+fn oldest(days: i64, now: i64) -> i64 {
+    now.saturating_sub(days.saturating_mul(DAY))
 }
 
 /// What a history that begins there weighs, the snapshot it begins with included.
@@ -87,6 +93,17 @@ fn thinned(snapshots: &[HeldSnapshot], base: i64, now: i64) -> Vec<i64> {
         }
     }
     thinned
+}
+
+/// True when a space has events that are older than it keeps and are not sealed: nobody comes to it, or what happens there
+/// is not worth a snapshot.
+pub async fn overdue(store: &Store, key: SpaceKey, server: HistoryConfig, now: i64) -> Result<bool, Trouble> {
+    let days = store.retention(key).await?.days.unwrap_or(server.days);
+    if days == 0 {
+        return Ok(false);
+    }
+    let since = store.unsealed_since(key).await?;
+    Ok(since.is_some_and(|at| at < oldest(days, now)))
 }
 
 /// Prunes a space as it is told, or else as the server is told. True when the history begins later than before.

@@ -2,7 +2,7 @@
 //! any more and goes afterwards, so that at every moment what is offered can be read.
 
 use super::bundle::Retention;
-use super::{NewSnapshot, Result, SpaceKey, Store, StoreError, snapshot};
+use super::{EventKind, NewSnapshot, Result, SpaceKey, Store, StoreError, snapshot};
 use sqlx::Row;
 use thexr_schema::ids::Seq;
 
@@ -185,6 +185,17 @@ impl Store {
         .execute(&self.writer)
         .await?;
         Ok(())
+    }
+
+    /// When the oldest event was written that is not in a segment, but for the note of a compaction.
+    pub async fn unsealed_since(&self, key: SpaceKey) -> Result<Option<i64>> {
+        let at =
+            sqlx::query_scalar("select at from event where space_id = ? and kind <> ? order by seq limit 1")
+                .bind(key.0)
+                .bind(EventKind::Compacted as i64)
+                .fetch_optional(&self.reader)
+                .await?;
+        Ok(at)
     }
 
     /// Where the history begins now.

@@ -85,17 +85,19 @@ impl Store {
         Ok(())
     }
 
-    /// Packs one slice of the events that the snapshot covers into a segment; true while there is more to do.
-    /// A slice is one short transaction, so commits of live edits slip in between.
+    /// Packs one slice of the events that the snapshot covers, all of one day, into a segment; true while there may be
+    /// more to do. A slice is one short transaction, so commits of live edits slip in between.
     pub async fn seal(&self, key: SpaceKey) -> Result<bool> {
         let sql = format!(
             "select {} where space_id = ?1 and seq <= (select snap_seq from head where space_id = ?1)
+             and at / ?3 = (select at / ?3 from event where space_id = ?1 order by seq limit 1)
              order by seq limit ?2",
             read::EVENT_COLUMNS
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(key.0)
             .bind(limits::SEGMENT_ROWS_MAX)
+            .bind(limits::SEGMENT_SPAN_MS)
             .fetch_all(&self.reader)
             .await?;
         let mut events = Vec::new();
@@ -113,7 +115,6 @@ impl Store {
         };
         let (first, last, first_at, last_at) = (first.seq, last.seq, first.at, last.at);
         let kinds = segment::kinds(&events);
-        let more = events.len() < rows.len() || rows.len() as i64 == limits::SEGMENT_ROWS_MAX;
         let packed = tokio::task::spawn_blocking(move || segment::pack(&events)).await;
         let (body, raw_len) = packed
             .map_err(|e| StoreError::Damaged(format!("packing: {e}")))?
@@ -147,7 +148,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(more)
+        Ok(true)
     }
 }
 

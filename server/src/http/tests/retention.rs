@@ -5,8 +5,10 @@ use crate::config::{Config, HistoryConfig};
 use crate::space::compactor;
 use crate::space::doc::SpaceDoc;
 use crate::space::doc::edit::{Edit, Edited};
-use crate::store::NewEvent;
+use crate::store::{EventKind, Kinds, NewEvent};
 use serde_json::{Value, json};
+use sqlx::Connection;
+use thexr_schema::ids::Seq;
 use tokio_util::sync::CancellationToken;
 
 const KEEP: &str = "/api/v1/admin/spaces/lobby/retention";
@@ -155,5 +157,67 @@ async fn a_space_that_sleeps_is_pruned_too() {
         assert_eq!(row.base_seq.0, 3, "{name}");
     }
     assert!(app.spaces.is_empty());
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+/// Regression: a space in which too little happened for a snapshot kept its joins and names for ever. SPEC J11.
+#[tokio::test]
+async fn what_is_too_old_goes_also_where_hardly_anything_happens() {
+    const DAY: i64 = 86_400_000;
+    let folder = std::env::temp_dir().join(format!("thexr-quiet-{:032x}", rand::random::<u128>()));
+    let config = Config {
+        data: folder.clone(),
+        history: HistoryConfig { days: 30, bytes: 0 },
+        ..Config::default()
+    };
+    let (app, _) = crate::open(config, CancellationToken::new())
+        .await
+        .expect("opens");
+    let store = app.spaces.store();
+    let ids = ["sleeps", "runs", "lives"].map(|name| name.parse().expect("an id"));
+    for id in &ids {
+        let row = store.create(id, "").await.expect("creates");
+        let came = |name: &str| NewEvent::note(EventKind::Joined, Some(name.into()), &json!({"name": name}));
+        let events = ["ada", "ben", "cy", "dan"].map(came).to_vec();
+        store.append(row.key, events).await.expect("appends");
+    }
+    // The first two came long ago, the last two yesterday; to one of the spaces all of them.
+    let db = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("thexr.db"));
+    let mut db = sqlx::SqliteConnection::connect_with(&db).await.expect("opens");
+    let age = "update event set at = at - ? where seq <= 2 and space_id <> 3";
+    let aged = sqlx::query(age)
+        .bind(40 * DAY)
+        .execute(&mut db)
+        .await
+        .expect("runs");
+    assert_eq!(aged.rows_affected(), 4);
+    sqlx::query("update event set at = at - ? where seq > 2 or space_id = 3")
+        .bind(DAY)
+        .execute(&mut db)
+        .await
+        .expect("runs");
+    db.close().await.expect("closes");
+
+    let running = app.spaces.get(&ids[1]).await.expect("starts");
+    for round in 0..2 {
+        app.spaces.prune().await;
+        for (id, base, newest) in [(&ids[0], 2, 5), (&ids[1], 2, 5), (&ids[2], 0, 4)] {
+            let row = store.space(id).await.expect("reads").expect("is there");
+            // One compaction, and none for its own note.
+            assert_eq!((row.base_seq.0, row.seq.0), (base, newest), "{id}, round {round}");
+            let kept = store
+                .history(row.key, Seq::ZERO, 500, Kinds::ALL)
+                .await
+                .expect("reads");
+            assert_eq!(kept.events[0].seq.0, base + 1, "{id}");
+        }
+    }
+    assert_eq!(
+        running.stats().await.expect("runs").seq,
+        Seq(5),
+        "it counts along"
+    );
+    assert!(app.spaces.loaded(&ids[0]).is_none(), "nobody woke it");
+    app.stop.cancel();
     let _ = std::fs::remove_dir_all(&folder);
 }

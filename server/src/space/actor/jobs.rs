@@ -251,8 +251,13 @@ impl Actor {
         self.jobs.spawn(async move {
             let _turn = turn.acquire_owned().await;
             let started = Instant::now();
-            let result = compactor::run(&store, key, dry_run).await;
+            let mut result = compactor::run(&store, key, dry_run).await;
             if !dry_run && result.is_ok() {
+                match retention::overdue(&store, key, history, now_ms()).await {
+                    Ok(true) => result = compactor::seal(&store, key).await,
+                    Ok(false) => {}
+                    Err(trouble) => result = Err(trouble),
+                }
                 let pruned = retention::run(&store, key, history, now_ms()).await;
                 if let Err(trouble) = pruned {
                     tracing::error!(space.key = key.0, %trouble, "pruning failed; the history stays longer than it should");

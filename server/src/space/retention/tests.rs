@@ -52,7 +52,6 @@ fn the_history_begins_where_it_is_told_to() {
         (39, 0, Some(100)),
         (10, 0, Some(200)),
         (2, 0, Some(300)),
-        // The newest two snapshots stay, and all after the older of them.
         (1, 0, Some(300)),
         // 4 segments and 3 snapshots.
         (0, 430, None),
@@ -60,6 +59,7 @@ fn the_history_begins_where_it_is_told_to() {
         // 2 segments, 2 snapshots, and one that is made.
         (0, 230, Some(200)),
         (0, 229, Some(300)),
+        // The newest two snapshots stay, and all after the older of them …
         (0, 1, Some(300)),
         // Whichever asks for more.
         (10, 429, Some(200)),
@@ -77,11 +77,20 @@ fn the_history_begins_where_it_is_told_to() {
         ..some
     };
     assert_eq!(begins(&pruned, 1, 1), None, "it is pruned already");
+    // … but not when all of that is too old. The newest one stays in any case.
+    let old = held(
+        &[(300, ago(95)), (400, ago(90))],
+        &[(300, ago(95)), (400, ago(90))],
+    );
+    assert_eq!(begins(&old, 30, 0), Some(400));
+    let once = held(&[(400, ago(90))], &[(400, ago(90))]);
     assert_eq!(
-        begins(&held(&[(400, ago(90))], &[(400, ago(90))]), 1, 1),
-        None,
+        (begins(&once, 30, 0), begins(&once, 0, 1)),
+        (Some(400), None),
         "one snapshot"
     );
+    let older = held(&[], &[(400, ago(90))]);
+    assert_eq!(begins(&older, 30, 1), None, "no snapshot");
     assert_eq!(begins(&Holdings::default(), 1, 1), None, "nothing");
 }
 
