@@ -13,7 +13,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How many may be on their way in the process.
@@ -30,6 +32,26 @@ impl Default for Bundles {
 enum Part {
     Bytes(Bytes),
     End,
+}
+
+/// How long a reader is waited for. Only what it lets us wait counts, not what reading takes us.
+#[derive(Default)]
+struct Patience {
+    waited: Duration,
+    /// What it may have waited for what it has taken.
+    earned: Duration,
+}
+
+impl Patience {
+    /// However fast it was before, no wait is longer than the first.
+    fn left(&self) -> Duration {
+        limits::BUNDLE_STALL.saturating_sub(self.waited.saturating_sub(self.earned))
+    }
+
+    fn took(&mut self, bytes: usize, waited: Duration) {
+        self.waited += waited;
+        self.earned += Duration::from_secs_f64(bytes as f64 / f64::from(limits::BUNDLE_BYTES_PER_S_MIN));
+    }
 }
 
 /// `GET …/bundle`
@@ -72,23 +94,70 @@ pub async fn show(
 
 /// Hands the pieces over until all are taken, nobody takes them any more, or the server stops.
 async fn write(mut export: Export, to: &mpsc::Sender<Part>, stop: &CancellationToken) {
+    let mut patience = Patience::default();
+    let mut give = async |part: Part, size: usize| {
+        let since = Instant::now();
+        let taken = tokio::select! { biased;
+            () = stop.cancelled() => false,
+            sent = tokio::time::timeout(patience.left(), to.send(part)) => matches!(sent, Ok(Ok(()))),
+        };
+        patience.took(size, since.elapsed());
+        taken
+    };
     loop {
-        let part = match export.next().await {
-            Ok(Some(bytes)) => Part::Bytes(bytes),
-            Ok(None) => Part::End,
+        match export.next().await {
+            Ok(Some(mut bytes)) => {
+                // A second's worth at a time: a large record on a slow line is not as if nothing were taken.
+                while !bytes.is_empty() {
+                    let size = bytes.len().min(limits::BUNDLE_BYTES_PER_S_MIN as usize);
+                    if !give(Part::Bytes(bytes.split_to(size)), size).await {
+                        return;
+                    }
+                }
+            }
+            Ok(None) => {
+                give(Part::End, 0).await;
+                return;
+            }
             Err(trouble) => {
                 tracing::error!(space.id = %export.row().slug, %trouble, "a bundle broke off");
                 return;
             }
-        };
-        let last = matches!(part, Part::End);
-        tokio::select! { biased;
-            () = stop.cancelled() => return,
-            sent = tokio::time::timeout(limits::BUNDLE_STALL, to.send(part)) => {
-                if last || !matches!(sent, Ok(Ok(()))) {
-                    return;
-                }
-            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Waits for a reader that takes `bytes` every `each`; how often it is waited for, up to a thousand times.
+    fn taken(bytes: usize, each: Duration) -> usize {
+        let mut patience = Patience::default();
+        let waits = |_: &usize| {
+            let waits = each < patience.left();
+            patience.took(bytes, each);
+            waits
+        };
+        (0..1_000).take_while(waits).count()
+    }
+
+    #[test]
+    fn a_reader_is_waited_for_as_long_as_it_keeps_up() {
+        let rate = limits::BUNDLE_BYTES_PER_S_MIN as usize;
+        assert_eq!(taken(rate, SECOND), 1_000);
+        assert_eq!(taken(20 * rate, 20 * SECOND), 1_000);
+        assert_eq!(taken(rate, SECOND * 11 / 10), 289, "a little too slow");
+        assert_eq!(taken(1_000, 29 * SECOND), 1, "a little every while");
+        assert_eq!(taken(100 * rate, 30 * SECOND), 0, "nothing for too long");
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_the_first() {
+        let mut patience = Patience::default();
+        patience.took(1 << 30, SECOND);
+        assert_eq!(patience.left(), limits::BUNDLE_STALL);
     }
 }

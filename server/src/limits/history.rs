@@ -28,6 +28,9 @@ pub const FOLLOWERS_MAX: usize = 1_000;
 pub const BUNDLES_MAX: usize = 1;
 /// A bundle of which nothing is taken for this long breaks off: while it is read, the write-ahead log only grows.
 pub const BUNDLE_STALL: Duration = Duration::from_secs(30);
+/// And one that is taken more slowly than this, bytes per second (2 Mbit): a reader that takes a little every while would
+/// hold up the log for as long as it likes. A gigabyte then takes an hour at most.
+pub const BUNDLE_BYTES_PER_S_MIN: u32 = 256 << 10;
 /// Webhooks of the server; one more is 409 `too_many_webhooks`.
 pub const WEBHOOKS_MAX: usize = 100;
 /// Longest URL of a webhook; longer ones are 400 `bad_url`.
