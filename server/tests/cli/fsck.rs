@@ -1,7 +1,8 @@
 //! `thexr fsck` on data that was damaged on purpose. The sound space beside the damaged one stays sound.
 
 use super::support::{Folder, append, code, damage, fill, json_of, member, run, stdout};
-use thexr::store::EventKind;
+use thexr::store::{EventKind, NewEvent};
+use thexr_schema::lib0::write_var;
 
 /// Two spaces; `lobby` has a compacted past (events 1 to 20 sealed, 21 the compaction), a second snapshot, and five
 /// edits after it (33 to 37).
@@ -203,6 +204,32 @@ fn a_file_that_is_no_database_is_damage() {
     .expect("writes");
     let output = run(&folder, &["fsck"]);
     assert_eq!(code(&output), 65);
+}
+
+/// Regression: a restore of a large document is one edit of the server's own, and larger than what comes from the net may be.
+#[test]
+fn an_edit_that_no_client_could_send_is_sound() {
+    let folder = folder();
+    let structs = thexr_schema::limits::STRUCTS_PER_UPDATE_MAX + 1;
+    // One client, so many structs from clock 0 on, each of one clock that was collected; nothing deleted.
+    let mut update = vec![1];
+    write_var(&mut update, u64::from(structs));
+    update.extend([77, 0]);
+    update.extend([0, 1].repeat(structs as usize));
+    update.push(0);
+    append(&folder.data(), "sound", vec![NewEvent::edit(update.into())]);
+    let output = run(&folder, &["fsck"]);
+    assert_eq!(code(&output), 0, "{}", stdout(&output));
+    let file = folder.path("sound.thexr").to_str().expect("text").to_owned();
+    assert_eq!(
+        code(&run(&folder, &["export", "sound", "--bundle", "-o", &file])),
+        0
+    );
+    assert_eq!(
+        code(&run(&folder, &["import", "--bundle", &file, "--as", "copy"])),
+        0,
+        "as import sees it"
+    );
 }
 
 #[test]

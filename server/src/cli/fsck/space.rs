@@ -272,9 +272,10 @@ impl Walk {
         }
     }
 
-    /// Replays an edit, scanned first: what comes from a damaged file is as strange as what comes from the net.
+    /// Replays an edit, scanned first: what comes from a damaged file is as strange as what comes from the net. But it may
+    /// be larger: a restore is one edit, and the server's own.
     fn edit(&mut self, seq: i64, event: Event) {
-        let update = match CheckedUpdate::parse(event.payload) {
+        let update = match CheckedUpdate::parse_stored(event.payload) {
             Ok(update) => update,
             Err(fault) => {
                 self.problem(seq, "bad_edit", format!("the scanner refuses the edit: {fault}"));
