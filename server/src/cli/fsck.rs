@@ -17,7 +17,8 @@ the head row, the table of members equal to their joins and leaves, and that the
 the snapshot that its history begins with. Nothing is changed. Each finding is one line: space, seq, what.
 
 Ends with 0 when all is good, with 65 when something is damaged. What to do then: keep a copy of the folder; a space
-with a damaged event behind its newest snapshot still opens; else take that space from a backup (thexr import).
+with a damaged event behind its newest snapshot still opens; else take that space from a backup (thexr import), or all of
+them: put the copied folder back and run thexr renew-epochs.
 
 Examples:
   thexr fsck                 everything
