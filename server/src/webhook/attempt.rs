@@ -123,8 +123,6 @@ impl Hook {
     pub(super) async fn next_dead(&self) -> Outcome {
         match self.dead().await {
             Ok(outcome) => outcome,
-            // Deleted meanwhile, with its space.
-            Err(StoreError::Gone) => Outcome::DeadTried,
             Err(error) => {
                 tracing::warn!(webhook.id = self.row.id, %error, "cannot read or note a dead letter");
                 Outcome::NoDead
@@ -146,7 +144,15 @@ impl Hook {
             looked: before,
             until: Some(dead.last),
         };
-        let space: SpaceRow = store.webhook_cursor(id, dead.key).await?.space;
+        let space: SpaceRow = match store.webhook_cursor(id, dead.key).await {
+            Ok(cursor) => cursor.space,
+            Err(StoreError::Gone) => {
+                // It goes with its space; a row that stayed would be the next one for ever.
+                store.dead_taken(dead.id).await?;
+                return Ok(Outcome::DeadTried);
+            }
+            Err(error) => return Err(error),
+        };
         let found = batch::build(store, id, self.row.kinds, &space, range).await?;
         let tried = match found {
             Batch::Some { delivery, body, .. } => self.send(&delivery, dead.attempts + 1, body).await,

@@ -2,6 +2,7 @@
 
 use super::*;
 use thexr_tests::endpoint::Reply;
+use thexr_tests::rows::Rows;
 
 /// SPEC N8.
 #[tokio::test]
@@ -168,4 +169,35 @@ async fn a_deleted_space_takes_its_webhooks_along() {
         (&next["space"], &next["webhook"]),
         (&json!("yard"), &json!(every))
     );
+}
+
+/// SPEC N9. Regression: an attempt that failed after its space was deleted wrote down where it was in it.
+#[tokio::test]
+async fn a_delivery_that_outlives_its_space_leaves_nothing_behind() {
+    for attempts_min in [1, 20] {
+        let mut server = Server::with(|config| {
+            quick(config);
+            config.webhook.answer = Duration::from_secs(2);
+            config.webhook.attempts_min = attempts_min;
+            config.webhook.give_up = Duration::ZERO;
+        })
+        .await;
+        let mut endpoint = Endpoint::start().await;
+        endpoint.answers(&[Reply::Hang]);
+        hook(&server, json!({"url": endpoint.url(), "secret": SECRET})).await;
+        edit(&Client::connect(server.addr(), "hall").await, 1).await;
+        endpoint.next().await;
+        let deleted = server.admin("DELETE", "/api/v1/spaces/hall", b"").await;
+        assert_eq!(deleted.status, 204);
+        let unanswered = "thexr_webhook_deliveries_total{result=\"unanswered\"}";
+        server.metric_is(unanswered, |n| n > 0.0).await;
+        server.stop().await;
+        let rows = Rows::open(&server.folder()).await;
+        for table in [
+            "select count(*) from webhook_cursor",
+            "select count(*) from webhook_dead",
+        ] {
+            assert_eq!(rows.number(table).await, 0, "{table}");
+        }
+    }
 }

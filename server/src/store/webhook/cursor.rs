@@ -50,6 +50,7 @@ pub struct Failed {
     pub error: String,
 }
 
+/// What is written asks for the head row: a delivery may come back after its space was deleted, and leaves nothing then.
 impl Store {
     /// The place of a webhook in a space; at the beginning when it has none yet.
     pub async fn webhook_cursor(&self, id: &str, key: SpaceKey) -> Result<Cursor> {
@@ -119,9 +120,9 @@ impl Store {
     pub async fn webhook_looked(&self, id: &str, key: SpaceKey, looked: Seq) -> Result<()> {
         sqlx::query(
             "insert into webhook_cursor (webhook_id, space_id, seq, looked_seq)
-             select id, ?2, 0, ?3 from webhook where id = ?1
-             on conflict do update set looked_seq = excluded.looked_seq, until_seq = null, attempts = 0,
-                    first_at = null, next_at = null",
+             select w.id, h.space_id, 0, ?3 from webhook w join head h on h.space_id = ?2 where w.id = ?1
+             on conflict do update set looked_seq = max(looked_seq, excluded.looked_seq), until_seq = null,
+                    attempts = 0, first_at = null, next_at = null",
         )
         .bind(id)
         .bind(key.0)
@@ -149,9 +150,11 @@ impl Store {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         sqlx::query(
             "insert into webhook_cursor (webhook_id, space_id, seq, looked_seq, until_seq, attempts, first_at, next_at)
-             select id, ?2, 0, 0, ?3, ?4, ?5, ?6 from webhook where id = ?1
+             select w.id, h.space_id, 0, 0, ?3, ?4, ?5, ?6 from webhook w join head h on h.space_id = ?2
+             where w.id = ?1
              on conflict do update set until_seq = excluded.until_seq, attempts = excluded.attempts,
-                    first_at = excluded.first_at, next_at = excluded.next_at",
+                    first_at = excluded.first_at, next_at = excluded.next_at
+             where webhook_cursor.seq < excluded.until_seq",
         )
         .bind(id)
         .bind(key.0)
@@ -172,7 +175,8 @@ impl Store {
         move_to(&mut tx, id, key, failed.until).await?;
         sqlx::query(
             "insert into webhook_dead (webhook_id, space_id, first_seq, last_seq, attempts, error, at)
-             select id, ?2, ?3, ?4, ?5, ?6, ?7 from webhook where id = ?1",
+             select w.id, h.space_id, ?3, ?4, ?5, ?6, ?7 from webhook w join head h on h.space_id = ?2
+             where w.id = ?1",
         )
         .bind(id)
         .bind(key.0)
@@ -189,12 +193,18 @@ impl Store {
     }
 }
 
-async fn move_to(connection: &mut SqliteConnection, id: &str, key: SpaceKey, seq: Seq) -> Result<()> {
+/// The place never goes back.
+pub(super) async fn move_to(
+    connection: &mut SqliteConnection,
+    id: &str,
+    key: SpaceKey,
+    seq: Seq,
+) -> Result<()> {
     sqlx::query(
         "insert into webhook_cursor (webhook_id, space_id, seq, looked_seq)
-         select id, ?2, ?3, ?3 from webhook where id = ?1
-         on conflict do update set seq = excluded.seq, looked_seq = excluded.seq, until_seq = null,
-                attempts = 0, first_at = null, next_at = null",
+         select w.id, h.space_id, ?3, ?3 from webhook w join head h on h.space_id = ?2 where w.id = ?1
+         on conflict do update set seq = max(seq, excluded.seq), looked_seq = max(looked_seq, excluded.seq),
+                until_seq = null, attempts = 0, first_at = null, next_at = null",
     )
     .bind(id)
     .bind(key.0)
