@@ -44,7 +44,8 @@ pub struct WebhookInfo {
     pub created_at: String,
     /// When a delivery was last taken.
     pub told_at: Option<String>,
-    /// What went wrong last; null once a delivery was taken again.
+    /// What went wrong last. Once a delivery was taken again it is null, or which events were pruned before they were told, until
+    /// the webhook, not being paused, is set active once more.
     pub error: Option<String>,
     /// When that was.
     pub error_at: Option<String>,

@@ -53,6 +53,7 @@ pub struct Metrics {
     webhook_lag: Gauge,
     /// Batches that webhooks gave up.
     pub webhook_dead: Gauge,
+    webhook_lost: Counter,
     webhooks: Family<ByResult, Counter>,
     closed: Family<ByCode, Counter>,
     messages: Family<ByKind, Counter>,
@@ -86,6 +87,7 @@ impl Default for Metrics {
             presence_dropped: Family::default(),
             webhook_lag: Gauge::default(),
             webhook_dead: Gauge::default(),
+            webhook_lost: Counter::default(),
             webhooks: Family::default(),
             closed: Family::default(),
             messages: Family::default(),
@@ -138,6 +140,11 @@ impl Default for Metrics {
             "webhook_dead_letters",
             "Batches that webhooks gave up",
             m.webhook_dead.clone(),
+        );
+        r.register(
+            "webhook_lost_events",
+            "Events that were pruned before a webhook told them",
+            m.webhook_lost.clone(),
         );
         r.register("spaces_loaded", "Spaces in memory", m.spaces_loaded.clone());
         r.register_with_unit(
@@ -242,6 +249,11 @@ impl Metrics {
     /// A webhook's part of `webhook_lag_events` in one space; nothing until it is known how far it is behind.
     pub fn lag(&self) -> Share {
         Share::of(&self.webhook_lag)
+    }
+
+    /// Events were pruned before a webhook told them.
+    pub fn webhook_lost(&self, events: i64) {
+        self.webhook_lost.inc_by(events.unsigned_abs());
     }
 
     /// An attempt of a webhook was `taken`, `refused` (an answer that is not 2xx), `unanswered`, `gone` (410), or the

@@ -26,7 +26,7 @@ pub use member::{MemberRow, RosterChange};
 pub use open::OpenError;
 pub use prune::{HeldSegment, HeldSnapshot, Holdings};
 pub use snapshot::{NewSnapshot, SwapOutcome};
-pub use webhook::{Behind, Cursor, DeadRow, Failed, WebhookRow};
+pub use webhook::{Behind, Cursor, DeadRow, Failed, Late, WebhookRow};
 pub use writer::Appended;
 
 use bytes::Bytes;
@@ -240,6 +240,8 @@ pub struct Store {
     writer: SqlitePool,
     appends: writer::Appends,
     heads: heads::Heads,
+    /// What is counted where it is decided in a transaction.
+    pub(crate) metrics: std::sync::Arc<crate::metrics::Metrics>,
     /// Held for the life of the process: two servers on one folder would number events twice.
     _lock: std::sync::Arc<std::fs::File>,
 }

@@ -6,6 +6,8 @@ mod admin;
 mod outage;
 #[path = "webhook/program.rs"]
 mod program;
+#[path = "webhook/retention.rs"]
+mod retention;
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};

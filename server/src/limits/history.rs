@@ -72,6 +72,10 @@ pub const WEBHOOK_RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 pub const WEBHOOK_ATTEMPTS_MIN: u32 = 20;
 /// … and not before this much time. Symptom: a dead letter.
 pub const WEBHOOK_GIVE_UP: Duration = Duration::from_secs(86_400);
+/// How long after it happened an event is kept that a webhook has yet to tell, in a batch or a dead letter, whatever its
+/// space is told to keep: longer than [`WEBHOOK_GIVE_UP`], and so long that a hook that somebody has forgotten does not
+/// keep a history for ever. Symptom: `error` of the webhook says which events were lost.
+pub const WEBHOOK_UNTOLD_KEPT: Duration = Duration::from_secs(7 * 86_400);
 /// Events without any of a webhook's kinds that are looked at again after a restart.
 pub const WEBHOOK_LOOKED_EVENTS: i64 = 500;
 /// How long an attempt under way may take when the server stops or its webhook is paused.

@@ -1,6 +1,8 @@
 //! How much of its past a space keeps: what goes is planned from the rows, and then goes piece by piece, so that commits
 //! slip in between and every moment that is offered can be read at any time.
 
+mod untold;
+
 use super::{Trouble, compactor, past};
 use crate::config::HistoryConfig;
 use crate::limits;
@@ -108,19 +110,23 @@ pub async fn overdue(store: &Store, key: SpaceKey, server: HistoryConfig, now: i
 
 /// Prunes a space as it is told, or else as the server is told. True when the history begins later than before.
 pub async fn run(store: &Store, key: SpaceKey, server: HistoryConfig, now: i64) -> Result<bool, Trouble> {
-    let held = store.holdings(key).await?;
+    let mut held = store.holdings(key).await?;
     let policy = HistoryConfig {
         days: held.retention.days.unwrap_or(server.days),
         bytes: held.retention.bytes.unwrap_or(server.bytes),
     };
-    let plan = plan(&held, policy, now);
+    let mut planned = plan(&held, policy, now);
     let mut moved = false;
-    if let Some(base) = plan.base {
-        moved = begin_at(store, key, &held, base).await?;
+    if let Some((base, _)) = planned.base {
+        untold::hold_back(store, key, Seq(base), &mut held, now).await?;
+        planned = plan(&held, policy, now);
+    }
+    if let Some(base) = planned.base {
+        moved = begin_at(store, key, &held, base, now).await?;
     }
     // Also what was left when the last time was cut off.
     while store.prune_slice(key).await? {}
-    for seq in plan.thinned {
+    for seq in planned.thinned {
         store.thin_snapshot(key, seq).await?;
     }
     Ok(moved)
@@ -132,16 +138,21 @@ pub async fn begin_at(
     key: SpaceKey,
     held: &Holdings,
     (seq, at): (i64, i64),
+    now: i64,
 ) -> Result<bool, Trouble> {
     if held.snapshots.iter().any(|snapshot| snapshot.seq == seq) {
-        return Ok(store.move_base(key, Seq(seq), None).await?);
+        return Ok(store
+            .move_base(key, Seq(seq), None, untold::kept_since(now))
+            .await?);
     }
     let row = store.space_of(key).await?;
     let past = past::document(store, &row, Seq(seq)).await?;
     let made = past
         .work(|past| compactor::snapshot_of(&past.doc, past.seq))
         .await??;
-    Ok(store.move_base(key, Seq(seq), Some((&made, at))).await?)
+    Ok(store
+        .move_base(key, Seq(seq), Some((&made, at)), untold::kept_since(now))
+        .await?)
 }
 
 #[cfg(test)]

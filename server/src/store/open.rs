@@ -130,12 +130,13 @@ impl Store {
             .await
             .map_err(on_db)?;
         let heads = super::heads::Heads::default();
-        let appends = writer::start(writer.clone(), metrics, heads.clone(), tracker);
+        let appends = writer::start(writer.clone(), metrics.clone(), heads.clone(), tracker);
         Ok(Self {
             reader,
             writer,
             appends,
             heads,
+            metrics,
             _lock: Arc::new(lock),
         })
     }

@@ -2,7 +2,7 @@
 //! any more and goes afterwards, so that at every moment what is offered can be read.
 
 use super::bundle::Retention;
-use super::{EventKind, NewSnapshot, Result, SpaceKey, Store, StoreError, snapshot};
+use super::{EventKind, NewSnapshot, Result, SpaceKey, Store, StoreError, snapshot, webhook};
 use sqlx::Row;
 use thexr_schema::ids::Seq;
 
@@ -125,14 +125,19 @@ impl Store {
     }
 
     /// The history begins after this event from now on. `made` is the snapshot of that moment, and when it was, where
-    /// there is none yet. False when that cannot be: nothing was changed.
+    /// there is none yet. What is untold and was written since `untold_since` (ms since 1970) is not let go. False when
+    /// that cannot be: nothing was changed.
     pub async fn move_base(
         &self,
         key: SpaceKey,
         seq: Seq,
         made: Option<(&NewSnapshot, i64)>,
+        untold_since: i64,
     ) -> Result<bool> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
+        let Some(lost) = webhook::lose(&mut tx, key, seq, untold_since).await? else {
+            return Ok(false);
+        };
         if let Some((new, at)) = made {
             snapshot::insert(&mut tx, key, new, at).await?;
         }
@@ -149,6 +154,20 @@ impl Store {
             return Ok(false);
         }
         tx.commit().await?;
+        if let (false, Ok(dead)) = (lost.is_empty(), self.dead_count().await) {
+            self.metrics.webhook_dead.set(dead);
+        }
+        for lost in lost {
+            self.metrics.webhook_lost(lost.events);
+            tracing::error!(
+                webhook.id = lost.webhook,
+                space.key = key.0,
+                first = lost.first,
+                last = lost.last,
+                events = lost.events,
+                "pruned before they were told: the endpoint has been away for too long"
+            );
+        }
         Ok(true)
     }
 

@@ -2,9 +2,12 @@
 
 mod cursor;
 mod dead;
+mod lost;
 
 pub use cursor::{Behind, Cursor, Failed};
 pub use dead::DeadRow;
+pub use lost::Late;
+pub(super) use lost::lose;
 
 use super::{Kinds, Result, SpaceKey, Store, StoreError};
 use crate::clock::now_ms;
@@ -30,14 +33,14 @@ pub struct WebhookRow {
     pub created_at: i64,
     /// Nothing is sent.
     pub paused: bool,
-    /// What went wrong last, and when.
+    /// What went wrong last, and when; after that, what was lost last.
     pub error: Option<(String, i64)>,
     /// When a delivery was last taken.
     pub told_at: Option<i64>,
 }
 
-const COLUMNS: &str = "w.id, w.space_id, s.slug, w.url, w.secret, w.kinds, w.created_at, w.paused, w.error, w.error_at, \
-     w.told_at from webhook w left join space s on s.id = w.space_id";
+const COLUMNS: &str = "w.id, w.space_id, s.slug, w.url, w.secret, w.kinds, w.created_at, w.paused, \
+     coalesce(w.error, w.lost), case when w.error is null then w.lost_at else w.error_at end, w.told_at from webhook w left join space s on s.id = w.space_id";
 
 fn webhook(row: &SqliteRow) -> Result<WebhookRow> {
     let (key, slug): (Option<i64>, Option<String>) = (row.get(1), row.get(2));
@@ -63,7 +66,8 @@ fn webhook(row: &SqliteRow) -> Result<WebhookRow> {
 }
 
 impl Store {
-    /// Keeps a new webhook. It begins behind event `after` of each space that there is, or at its newest.
+    /// Keeps a new webhook. It begins behind event `after` of each space that there is, as far as that is kept, or at its
+    /// newest.
     pub async fn add_webhook(&self, new: &WebhookRow, after: Option<Seq>) -> Result<()> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         let key = new.space.as_ref().map(|(key, _)| key.0);
@@ -80,7 +84,8 @@ impl Store {
         .await?;
         let begun = sqlx::query(
             "insert into webhook_cursor (webhook_id, space_id, seq, looked_seq)
-             select ?1, space_id, min(seq, coalesce(?3, seq)), min(seq, coalesce(?3, seq)) from head
+             select ?1, space_id, max(base_seq, min(seq, coalesce(?3, seq))),
+                    max(base_seq, min(seq, coalesce(?3, seq))) from head
              where ?2 is null or space_id = ?2",
         )
         .bind(&new.id)
@@ -137,13 +142,16 @@ impl Store {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Goes on where it was, at once and with all attempts ahead.
+    /// Goes on where it was, at once and with all attempts ahead. When it was not paused, what it lost was seen.
     pub async fn resume_webhook(&self, id: &str) -> Result<bool> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
-        let done = sqlx::query("update webhook set paused = 0 where id = ?")
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
+        let done = sqlx::query(
+            "update webhook set lost = case when paused then lost end,
+                    lost_at = case when paused then lost_at end, paused = 0 where id = ?",
+        )
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
         sqlx::query(
             "update webhook_cursor set attempts = 0, first_at = null, next_at = null where webhook_id = ?",
         )

@@ -67,6 +67,11 @@ impl Hook {
                 return Ok(Outcome::Told { looked, rest: None });
             }
         };
+        if office.store.base_seq(key).await? > cursor.looked.max(cursor.space.base_seq) {
+            // Pruned meanwhile, and said to be lost: this would be the batch of before with fewer events in it.
+            let looked = cursor.looked;
+            return Ok(Outcome::Told { looked, rest: None });
+        }
         let attempt = cursor.attempts + 1;
         match self.send(&delivery, attempt, body).await {
             Tried::Stopped => Ok(Outcome::Stopped),
@@ -125,7 +130,7 @@ impl Hook {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::warn!(webhook.id = self.row.id, %error, "cannot read or note a dead letter");
-                Outcome::NoDead
+                Outcome::DeadLater
             }
         }
     }
@@ -154,9 +159,13 @@ impl Hook {
             Err(error) => return Err(error),
         };
         let found = batch::build(store, id, self.row.kinds, &space, range).await?;
+        if store.base_seq(dead.key).await? >= dead.first {
+            // Pruned since the row was read, which now says what is left.
+            return Ok(Outcome::DeadLater);
+        }
         let tried = match found {
             Batch::Some { delivery, body, .. } => self.send(&delivery, dead.attempts + 1, body).await,
-            // Nothing of it is kept any more.
+            // What pruning left of it is of other kinds.
             Batch::Nothing(_) => Tried::Taken,
         };
         match tried {

@@ -46,6 +46,8 @@ pub(super) enum Outcome {
     Unwanted,
     /// A dead letter was tried.
     DeadTried,
+    /// The next one cannot be tried just now.
+    DeadLater,
     /// None is to be tried.
     NoDead,
     /// The server stops.
@@ -62,8 +64,8 @@ impl Hook {
         let mut lines = Lines::new(self.office.metrics.clone());
         let mut jobs: JoinSet<Outcome> = JoinSet::new();
         let mut at_work: HashMap<Id, Job> = HashMap::new();
-        // When to ask the rows who is behind, and whether a dead letter may be due.
-        let (mut ask_at, mut dead_due) = (Some(Instant::now()), true);
+        // When to ask the rows who is behind, and for a dead letter that is due.
+        let (mut ask_at, mut dead_at) = (Some(Instant::now()), Some(Instant::now()));
         loop {
             if ask_at.is_some_and(|at| at <= Instant::now()) && lines.has_room() {
                 ask_at = self.ask(&mut lines).await;
@@ -74,13 +76,16 @@ impl Hook {
                 let job = jobs.spawn(async move { hook.next_batch(key).await });
                 at_work.insert(job.id(), Job::Space(key));
             }
-            if dead_due && !at_work.values().any(|job| matches!(job, Job::Dead)) {
-                dead_due = false;
+            // One after the other.
+            let dead_next = dead_at.filter(|_| !at_work.values().any(|job| matches!(job, Job::Dead)));
+            if dead_next.is_some_and(|at| at <= Instant::now()) {
+                dead_at = None;
                 let hook = self.clone();
                 let job = jobs.spawn(async move { hook.next_dead().await });
                 at_work.insert(job.id(), Job::Dead);
             }
-            let timers = [lines.next(), ask_at.filter(|_| lines.has_room())];
+            let dead_next = dead_at.and(dead_next);
+            let timers = [lines.next(), ask_at.filter(|_| lines.has_room()), dead_next];
             let timer = timers.into_iter().flatten().min();
             tokio::select! { biased;
                 () = self.stop.cancelled() => break,
@@ -91,13 +96,14 @@ impl Hook {
                     };
                     match (at_work.remove(&id), outcome) {
                         (_, Some(Outcome::Unwanted)) => break,
-                        (_, Some(Outcome::DeadTried)) => dead_due = true,
+                        (_, Some(Outcome::DeadTried)) => dead_at = Some(Instant::now()),
+                        (_, Some(Outcome::DeadLater)) => dead_at = Some(pause()),
                         (Some(Job::Space(key)), outcome) => after(&mut lines, key, outcome),
                         _ => {}
                     }
                 }
                 () = self.look.notified() => {
-                    (ask_at, dead_due) = (Some(Instant::now()), true);
+                    (ask_at, dead_at) = (Some(Instant::now()), Some(Instant::now()));
                     lines.hurry();
                 }
                 () = tokio::time::sleep_until(timer.unwrap_or_else(pause)), if timer.is_some() => {

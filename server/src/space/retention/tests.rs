@@ -1,5 +1,7 @@
 //! What is planned, as tables; and what is done, piece by piece, with every moment that is offered read in between.
 
+mod untold;
+
 use super::*;
 use crate::metrics::Metrics;
 use crate::space::doc::SpaceDoc;
@@ -248,7 +250,7 @@ async fn after_every_slice_each_moment_that_is_offered_can_be_read() {
     let base = ends[2];
     assert!(missing(base.0), "no snapshot at {base:?} in {held:?}");
     assert!(
-        begin_at(&space.store, space.key, &held, base)
+        begin_at(&space.store, space.key, &held, base, NOW)
             .await
             .expect("moves")
     );
@@ -287,7 +289,7 @@ async fn after_every_slice_each_moment_that_is_offered_can_be_read() {
     assert!(
         !space
             .store
-            .move_base(space.key, Seq(base.0 + 1), None)
+            .move_base(space.key, Seq(base.0 + 1), None, 0)
             .await
             .expect("asks"),
         "no snapshot there"

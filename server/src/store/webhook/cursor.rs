@@ -169,14 +169,15 @@ impl Store {
         Ok(())
     }
 
-    /// A batch is given up: it becomes a dead letter and the place moves behind it, both or neither.
+    /// A batch is given up: it becomes a dead letter and the place moves behind it, both or neither. What of it was
+    /// pruned meanwhile was said to be lost and is not in it.
     pub async fn webhook_given_up(&self, id: &str, key: SpaceKey, first: Seq, failed: &Failed) -> Result<()> {
         let mut tx = self.writer.begin_with("begin immediate").await?;
         move_to(&mut tx, id, key, failed.until).await?;
         sqlx::query(
             "insert into webhook_dead (webhook_id, space_id, first_seq, last_seq, attempts, error, at)
-             select w.id, h.space_id, ?3, ?4, ?5, ?6, ?7 from webhook w join head h on h.space_id = ?2
-             where w.id = ?1",
+             select w.id, h.space_id, max(?3, h.base_seq + 1), ?4, ?5, ?6, ?7 from webhook w
+             join head h on h.space_id = ?2 where w.id = ?1 and h.base_seq < ?4",
         )
         .bind(id)
         .bind(key.0)
