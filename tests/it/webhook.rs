@@ -2,6 +2,8 @@
 
 #[path = "webhook/admin.rs"]
 mod admin;
+#[path = "webhook/many.rs"]
+mod many;
 #[path = "webhook/outage.rs"]
 mod outage;
 #[path = "webhook/program.rs"]

@@ -2,6 +2,7 @@
 
 use super::batch::{self, Batch, Range};
 use super::hook::{Hook, Outcome};
+use super::lines::Known;
 use super::post::{Answer, NoAnswer, Parcel};
 use crate::clock::now_ms;
 use crate::config::WebhookConfig;
@@ -25,8 +26,8 @@ enum Tried {
 
 impl Hook {
     /// Sends the next batch of a space, if there is one.
-    pub(super) async fn next_batch(&self, key: SpaceKey) -> Outcome {
-        match self.batch(key).await {
+    pub(super) async fn next_batch(&self, key: SpaceKey, known: Known) -> Outcome {
+        match self.batch(key, known).await {
             Ok(outcome) => outcome,
             Err(StoreError::Gone) => Outcome::SpaceGone,
             Err(error) => {
@@ -36,7 +37,7 @@ impl Hook {
         }
     }
 
-    async fn batch(&self, key: SpaceKey) -> Result<Outcome> {
+    async fn batch(&self, key: SpaceKey, known: Known) -> Result<Outcome> {
         let (office, id) = (&*self.office, &*self.row.id);
         let Some(_turn) = self.turn().await else {
             return Ok(Outcome::Stopped);
@@ -61,7 +62,8 @@ impl Hook {
                 body,
             } => (delivery, last, full, body),
             Batch::Nothing(looked) => {
-                if cursor.until.is_some() || looked.0 - cursor.looked.0 >= limits::WEBHOOK_LOOKED_EVENTS {
+                let far = looked.0 - cursor.looked.0 >= limits::WEBHOOK_LOOKED_EVENTS;
+                if far || known == Known::Rows || cursor.until.is_some() {
                     office.store.webhook_looked(id, key, looked).await?;
                 }
                 return Ok(Outcome::Told { looked, rest: None });

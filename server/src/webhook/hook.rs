@@ -71,9 +71,9 @@ impl Hook {
                 ask_at = self.ask(&mut lines).await;
             }
             while jobs.len() < limits::WEBHOOK_DELIVERIES_PER_HOOK {
-                let Some(key) = lines.take() else { break };
+                let Some((key, known)) = lines.take() else { break };
                 let hook = self.clone();
-                let job = jobs.spawn(async move { hook.next_batch(key).await });
+                let job = jobs.spawn(async move { hook.next_batch(key, known).await });
                 at_work.insert(job.id(), Job::Space(key));
             }
             // One after the other.

@@ -20,10 +20,20 @@ enum State {
     Waiting(Instant),
 }
 
+/// How it is known that there is something in a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// A commit was heard of.
+    Commit,
+    /// The rows say so: unless it is noted that there is nothing to tell they say it again, before they name others.
+    Rows,
+}
+
 /// One space.
 struct Line {
     head: Seq,
     looked: Seq,
+    known: Known,
     state: State,
     lag: Share,
 }
@@ -64,8 +74,15 @@ impl Lines {
 
     /// The rows say that there is something in a space. False when it does not fit.
     pub fn behind(&mut self, found: Behind) -> bool {
+        self.learn(found, Known::Rows)
+    }
+
+    fn learn(&mut self, found: Behind, known: Known) -> bool {
         if let Some(line) = self.lines.get_mut(&found.key) {
             line.head = line.head.max(found.head);
+            if known == Known::Rows {
+                line.known = known;
+            }
             line.count();
             return true;
         }
@@ -75,6 +92,7 @@ impl Lines {
         let mut line = Line {
             head: found.head,
             looked: found.looked,
+            known,
             state: State::Ready,
             lag: self.metrics.lag(),
         };
@@ -87,14 +105,16 @@ impl Lines {
     /// A commit gave a space this event. How far the webhook is there is not known yet: at most this one behind.
     pub fn moved(&mut self, key: SpaceKey, head: Seq) -> bool {
         let looked = Seq(head.0 - 1);
-        self.behind(Behind { key, head, looked })
+        self.learn(Behind { key, head, looked }, Known::Commit)
     }
 
     /// The next space to look at; it is busy until [`Lines::done`].
-    pub fn take(&mut self) -> Option<SpaceKey> {
+    pub fn take(&mut self) -> Option<(SpaceKey, Known)> {
         let key = self.ready.pop_front()?;
-        self.lines.get_mut(&key)?.state = State::Busy;
-        Some(key)
+        let line = self.lines.get_mut(&key)?;
+        line.state = State::Busy;
+        // Rows that are asked meanwhile may say it once more.
+        Some((key, std::mem::replace(&mut line.known, Known::Commit)))
     }
 
     /// All is told up to `looked`; nothing more is sent before `rest`.
@@ -173,6 +193,7 @@ mod tests {
     use std::time::Duration;
 
     const KEY: SpaceKey = SpaceKey(1);
+    const HEARD: (SpaceKey, Known) = (KEY, Known::Commit);
 
     fn lines() -> Lines {
         Lines::new(Arc::new(Metrics::default()))
@@ -183,11 +204,11 @@ mod tests {
         let mut lines = lines();
         assert!(lines.moved(KEY, Seq(1)));
         assert!(lines.moved(KEY, Seq(2)));
-        assert_eq!((lines.take(), lines.take()), (Some(KEY), None));
+        assert_eq!((lines.take(), lines.take()), (Some(HEARD), None));
         lines.moved(KEY, Seq(3));
         assert_eq!(lines.take(), None, "it is busy");
         lines.done(KEY, Seq(2), None);
-        assert_eq!(lines.take(), Some(KEY), "more came meanwhile");
+        assert_eq!(lines.take(), Some(HEARD), "more came meanwhile");
         lines.done(KEY, Seq(3), None);
         assert_eq!((lines.take(), lines.lines.len()), (None, 0));
     }
@@ -204,10 +225,26 @@ mod tests {
         lines.tick(now);
         assert_eq!((lines.take(), lines.next()), (None, Some(later)));
         lines.tick(later);
-        assert_eq!((lines.take(), lines.next()), (Some(KEY), None));
+        assert_eq!((lines.take(), lines.next()), (Some(HEARD), None));
         lines.done(KEY, Seq(2), Some(later));
         lines.hurry();
         assert_eq!((lines.take(), lines.lines.len()), (None, 0), "all is told");
+    }
+
+    #[test]
+    fn what_the_rows_say_is_to_be_noted_once() {
+        let mut lines = lines();
+        let found = Behind {
+            key: KEY,
+            head: Seq(9),
+            looked: Seq(3),
+        };
+        lines.moved(KEY, Seq(9));
+        lines.behind(found);
+        lines.moved(KEY, Seq(10));
+        assert_eq!(lines.take(), Some((KEY, Known::Rows)));
+        lines.done(KEY, Seq(9), None);
+        assert_eq!(lines.take(), Some(HEARD));
     }
 
     #[test]

@@ -1,0 +1,59 @@
+//! More spaces than a webhook has in memory.
+
+use super::*;
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use thexr_tests::Member;
+use thexr_tests::endpoint::Reply;
+use thexr_tests::rows::Rows;
+
+/// SPEC N4. Regression: spaces in which there was nothing to tell were asked for again and again, and those behind them
+/// never.
+#[tokio::test]
+async fn a_space_is_not_forgotten_behind_many_in_which_there_is_nothing_to_tell() {
+    let mut server = Server::with(|config| {
+        quick(config);
+        // Nobody leaves meanwhile: that would be another commit to hear of.
+        config.grace = Duration::from_secs(3_600);
+    })
+    .await;
+    let mut endpoint = Endpoint::start().await;
+    endpoint.answers(&[Reply::Status(503, "")]);
+    hook(
+        &server,
+        json!({"url": endpoint.url(), "secret": SECRET, "kinds": ["joined"]}),
+    )
+    .await;
+    let _ada = Member::join(server.addr(), "hall", "Ada").await;
+    endpoint.next().await;
+    server.stop().await;
+    let many = i64::try_from(thexr::limits::WEBHOOK_LINES_MAX).expect("small") + 1;
+    let options = SqliteConnectOptions::new().filename(server.folder().join("thexr.db"));
+    let mut connection = SqliteConnection::connect_with(&options).await.expect("opens");
+    // An edit in each; nobody reads it, so it need not be whole.
+    for sql in [
+        "insert into space (slug, name, epoch, created_at)
+         with recursive n(n) as (select 1 union all select n + 1 from n where n < ?) select 's' || n, 's', 'e', 0 from n",
+        "insert into head (space_id, seq) select id, 1 from space where slug <> 'hall' and ? > 0",
+        "insert into event (space_id, seq, at, kind, payload, crc)
+         select id, 1, 0, 1, x'00', 0 from space where slug <> 'hall' and ? > 0",
+        // Those that were tried come after those that were not.
+        "update webhook_cursor set next_at = 1 where ? > 0",
+    ] {
+        let done = sqlx::query(sql).bind(many).execute(&mut connection).await.expect("runs");
+        assert!(done.rows_affected() > 0, "{sql}");
+    }
+    connection.close().await.expect("closes");
+    endpoint.answers(&[TAKEN]);
+    server.start_again().await;
+    // Each is a commit; a slow disk may take a while for all of them.
+    let rows = Rows::open(&server.folder()).await;
+    for noted in (1_000..many).step_by(1_000) {
+        let count = "select count(*) from webhook_cursor where looked_seq > 0";
+        eventually("more are noted", async || {
+            (rows.number(count).await >= noted).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(endpoint.taken().await.json()["space"], "hall");
+}
