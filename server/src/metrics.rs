@@ -256,8 +256,8 @@ impl Metrics {
         self.webhook_lost.inc_by(events.unsigned_abs());
     }
 
-    /// An attempt of a webhook was `taken`, `refused` (an answer that is not 2xx), `unanswered`, `gone` (410), or the
-    /// last one before its batch was `given_up`.
+    /// An attempt of a webhook was `taken`, `refused` (an answer that is not 2xx), `unanswered`, `gone` (410), not
+    /// made because the log is `unreadable` there, or the last one before its batch was `given_up`.
     pub fn webhook(&self, result: &'static str) {
         self.webhooks
             .get_or_create(&ByResult {

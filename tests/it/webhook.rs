@@ -2,6 +2,8 @@
 
 #[path = "webhook/admin.rs"]
 mod admin;
+#[path = "webhook/damage.rs"]
+mod damage;
 #[path = "webhook/many.rs"]
 mod many;
 #[path = "webhook/outage.rs"]

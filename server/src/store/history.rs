@@ -98,6 +98,23 @@ impl Store {
         Ok(stretch)
     }
 
+    /// Where the first piece after `after` ends that has something of these kinds, readable or not: a sealed block, or one
+    /// event. `None` when there is nothing.
+    pub async fn piece_end(&self, key: SpaceKey, after: Seq, kinds: Kinds) -> Result<Option<Seq>> {
+        let end: Option<i64> = sqlx::query_scalar(
+            "select coalesce(
+                 (select last_seq from segment
+                  where space_id = ?1 and last_seq > ?2 and kinds & ?3 <> 0 order by first_seq limit 1),
+                 (select min(seq) from event where space_id = ?1 and seq > ?2 and (1 << kind) & ?3 <> 0))",
+        )
+        .bind(key.0)
+        .bind(after.0)
+        .bind(kinds.0)
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(end.map(Seq))
+    }
+
     /// The newest event at or before a time (ms since 1970); what is pruned when there is none.
     pub async fn seq_at(&self, key: SpaceKey, at: i64) -> Result<Seq> {
         let mut tx = self.reader.begin().await?;

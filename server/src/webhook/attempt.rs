@@ -53,7 +53,17 @@ impl Hook {
             looked: cursor.looked,
             until: cursor.until,
         };
-        let found = batch::build(&office.store, id, self.row.kinds, &cursor.space, range).await?;
+        let found = match batch::build(&office.store, id, self.row.kinds, &cursor.space, range).await {
+            Err(StoreError::Damaged(what)) => {
+                // To whoever waits for it that is as if the endpoint refused: it is said, tried again, and given up.
+                let piece = office.store.piece_end(key, cursor.looked, self.row.kinds).await?;
+                let until = cursor.until.or(piece).unwrap_or(cursor.space.seq);
+                office.metrics.webhook("unreadable");
+                let error = StoreError::Damaged(what).to_string();
+                return self.failed(&cursor, until, error, None).await;
+            }
+            found => found?,
+        };
         let (delivery, last, full, body) = match found {
             Batch::Some {
                 delivery,
@@ -160,7 +170,13 @@ impl Hook {
             }
             Err(error) => return Err(error),
         };
-        let found = batch::build(store, id, self.row.kinds, &space, range).await?;
+        let found = match batch::build(store, id, self.row.kinds, &space, range).await {
+            Err(error @ StoreError::Damaged(_)) => {
+                store.dead_failed(dead.id, &error.to_string()).await?;
+                return Ok(Outcome::DeadTried);
+            }
+            found => found?,
+        };
         if store.base_seq(dead.key).await? >= dead.first {
             // Pruned since the row was read, which now says what is left.
             return Ok(Outcome::DeadLater);

@@ -1,7 +1,7 @@
 //! The next batch of a webhook in a space: rows into the JSON that is sent, the same bytes for the same range.
 
 use super::sign::delivery_id;
-use crate::store::{Kinds, Result, SpaceRow, Store};
+use crate::store::{Kinds, Result, SpaceRow, Store, StoreError};
 use crate::{journal, limits};
 use bytes::Bytes;
 use thexr_schema::ids::Seq;
@@ -36,7 +36,7 @@ pub enum Batch {
     },
 }
 
-/// Builds it.
+/// Builds it. What is damaged is not skipped: the batch ends before it, or cannot be built.
 pub async fn build(
     store: &Store,
     webhook: &str,
@@ -46,10 +46,23 @@ pub async fn build(
 ) -> Result<Batch> {
     let until = range.until.unwrap_or(Seq(i64::MAX));
     let (mut items, mut seen, mut bytes, mut full) = (Vec::new(), range.looked, 0, false);
-    'reading: while seen < until && items.len() < limits::WEBHOOK_BATCH_EVENTS {
-        let stretch = store
+    // A batch that was tried before is sent as it was, and one that could not be read before is as long as it is.
+    let again = range.until.is_some();
+    'reading: while seen < until && (again || items.len() < limits::WEBHOOK_BATCH_EVENTS) {
+        let mut read = store
             .history(space.key, seen, limits::WEBHOOK_BATCH_EVENTS, kinds)
-            .await?;
+            .await;
+        if !again && matches!(read, Err(StoreError::Damaged(_))) {
+            // What comes before it in the same page can be read.
+            read = store.history(space.key, seen, 1, kinds).await;
+        }
+        let stretch = match read {
+            Err(StoreError::Damaged(_)) if !again && !items.is_empty() => {
+                full = true;
+                break;
+            }
+            read => read?,
+        };
         if stretch.seen == seen {
             break;
         }
@@ -59,10 +72,9 @@ pub async fn build(
             }
             let item = journal::shown(&event);
             let len = serde_json::to_vec(&item).map_or(0, |json| json.len());
-            // A batch that was tried before is sent as it was.
             let fits = items.is_empty()
                 || bytes + len <= limits::WEBHOOK_BATCH_BYTES && items.len() < limits::WEBHOOK_BATCH_EVENTS;
-            if range.until.is_none() && !fits {
+            if !again && !fits {
                 full = true;
                 break 'reading;
             }
