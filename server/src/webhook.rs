@@ -3,6 +3,7 @@
 
 mod attempt;
 mod batch;
+mod breaker;
 mod hook;
 mod lines;
 pub mod post;
@@ -136,6 +137,7 @@ impl Webhooks {
                 row: Arc::new(row),
                 stop: stop.child_token(),
                 look: Arc::new(Notify::new()),
+                breaker: Arc::default(),
             };
             let (stop, look) = (hook.stop.clone(), hook.look.clone());
             let task = hooks.spawn(hook.run()).id();

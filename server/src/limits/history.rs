@@ -41,7 +41,7 @@ pub const WEBHOOK_SECRET_BYTES_MIN: usize = 16;
 pub const WEBHOOK_SECRET_BYTES_MAX: usize = 256;
 /// Deliveries under way in the process; more wait.
 pub const WEBHOOK_DELIVERIES_MAX: usize = 32;
-/// And of one webhook: one that hangs takes no more of them.
+/// And of one webhook; one at a time, with the pauses of [`WEBHOOK_BACKOFF_FIRST`], while its endpoint does not answer.
 pub const WEBHOOK_DELIVERIES_PER_HOOK: usize = 4;
 /// Spaces in which one webhook has something to do, as far as they are in memory; more wait in the rows.
 pub const WEBHOOK_LINES_MAX: usize = 4_096;

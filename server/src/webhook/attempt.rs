@@ -229,6 +229,12 @@ impl Hook {
             },
             answered = &mut sent => answered,
         };
+        match &answered {
+            Ok(_) => self.breaker.answered(),
+            Err(_) => self.breaker.silent(Instant::now(), |attempts| {
+                backoff(&self.office.config, attempts, None, rand::rng().random())
+            }),
+        }
         let (result, tried) = judge(answered);
         self.office.metrics.webhook(result);
         tried

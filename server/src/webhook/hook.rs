@@ -2,6 +2,7 @@
 //! what is here can be lost at any time.
 
 use super::Office;
+use super::breaker::Breaker;
 use super::lines::Lines;
 use crate::limits;
 use crate::store::{Moved, SpaceKey, WebhookRow};
@@ -25,6 +26,8 @@ pub struct Hook {
     pub stop: CancellationToken,
     /// Somebody wants it to look at the rows again.
     pub look: Arc<Notify>,
+    /// Whether its endpoint answers.
+    pub breaker: Arc<Breaker>,
 }
 
 /// What a task of a webhook looked after.
@@ -70,22 +73,27 @@ impl Hook {
             if ask_at.is_some_and(|at| at <= Instant::now()) && lines.has_room() {
                 ask_at = self.ask(&mut lines).await;
             }
-            while jobs.len() < limits::WEBHOOK_DELIVERIES_PER_HOOK {
+            // One moment for all that is decided, so that every wait that it begins has its timer.
+            let now = Instant::now();
+            let silent_until = self.breaker.next(now);
+            while jobs.len() < self.breaker.most(now) {
                 let Some((key, known)) = lines.take() else { break };
                 let hook = self.clone();
                 let job = jobs.spawn(async move { hook.next_batch(key, known).await });
                 at_work.insert(job.id(), Job::Space(key));
             }
-            // One after the other.
-            let dead_next = dead_at.filter(|_| !at_work.values().any(|job| matches!(job, Job::Dead)));
-            if dead_next.is_some_and(|at| at <= Instant::now()) {
+            // One after the other, and not while all others pause.
+            let dead_next = dead_at
+                .filter(|_| !at_work.values().any(|job| matches!(job, Job::Dead)))
+                .map(|at| silent_until.map_or(at, |until| at.max(until)));
+            if dead_next.is_some_and(|at| at <= now) {
                 dead_at = None;
                 let hook = self.clone();
                 let job = jobs.spawn(async move { hook.next_dead().await });
                 at_work.insert(job.id(), Job::Dead);
             }
-            let dead_next = dead_at.and(dead_next);
-            let timers = [lines.next(), ask_at.filter(|_| lines.has_room()), dead_next];
+            let asking = ask_at.filter(|_| lines.has_room());
+            let timers = [lines.next(), asking, silent_until, dead_at.and(dead_next)];
             let timer = timers.into_iter().flatten().min();
             tokio::select! { biased;
                 () = self.stop.cancelled() => break,
@@ -105,6 +113,7 @@ impl Hook {
                 () = self.look.notified() => {
                     (ask_at, dead_at) = (Some(Instant::now()), Some(Instant::now()));
                     lines.hurry();
+                    self.breaker.hurry();
                 }
                 () = tokio::time::sleep_until(timer.unwrap_or_else(pause)), if timer.is_some() => {
                     lines.tick(Instant::now());

@@ -57,3 +57,36 @@ async fn a_space_is_not_forgotten_behind_many_in_which_there_is_nothing_to_tell(
     }
     assert_eq!(endpoint.taken().await.json()["space"], "hall");
 }
+
+/// SPEC N4, N5. Regression: an endpoint that hangs held as many of the server's turns as it could, all of the time.
+#[tokio::test]
+async fn an_endpoint_that_hangs_is_tried_with_one_space_at_a_time() {
+    let server = Server::with(|config| {
+        quick(config);
+        config.webhook.answer = Duration::from_secs(1);
+    })
+    .await;
+    let mut endpoint = Endpoint::start().await;
+    endpoint.answers(&[Reply::Hang]);
+    hook(&server, json!({"url": endpoint.url(), "secret": SECRET})).await;
+    let spaces: Vec<String> = (0..10).map(|n| format!("space-{n}")).collect();
+    for space in &spaces {
+        edit(&Client::connect(server.addr(), space).await, 1).await;
+    }
+    let all = thexr::limits::WEBHOOK_DELIVERIES_PER_HOOK;
+    let unanswered = "thexr_webhook_deliveries_total{result=\"unanswered\"}";
+    for before in 0..all + 4 {
+        endpoint.next().await;
+        // Who comes after the first time-out comes after all that came before it.
+        let ended = server.metric(unanswered).await;
+        assert!(
+            before < all || ended >= before as f64,
+            "{ended} of {before} have ended"
+        );
+    }
+    endpoint.answers(&[TAKEN]);
+    let mut told = Told::default();
+    for space in &spaces {
+        told.up_to(&mut endpoint, space, head(&server, space).await).await;
+    }
+}
