@@ -18,11 +18,12 @@ To be told what happens, make a webhook; its answer shows the secret, this once:
   curl -H \"Authorization: Bearer $THEXR_ADMIN_TOKEN\" -H 'Content-Type: application/json' \\
     -d '{\"url\": \"https://example.com/hook\"}' http://localhost:4000/api/v1/admin/webhooks
 
-Ends with 0 when the endpoint took it, with 69 when it did not or did not answer, with 64 when the URL is none.
+Ends with 0 when the endpoint took it, with 69 when it did not or did not answer, with 64 when the URL is none or
+the secret too short or too long.
 
 Examples:
   thexr webhook test http://localhost:9000/hook
-  thexr webhook test https://example.com/hook --secret \"$SECRET\"
+  THEXR_WEBHOOK_SECRET=\"$(cat secret)\" thexr webhook test https://example.com/hook
 ";
 
 /// Flags of `thexr webhook`.
@@ -44,8 +45,14 @@ enum What {
 struct Test {
     /// The endpoint: http:// or https://
     url: String,
-    /// What to sign with; without it one is made up and shown
-    #[arg(long, value_name = "SECRET")]
+    /// What to sign with, 16 to 256 bytes; in the variable it is not in the list of processes. Without it one is made up
+    /// and shown
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "THEXR_WEBHOOK_SECRET",
+        hide_env_values = true
+    )]
     secret: Option<String>,
 }
 
@@ -56,6 +63,17 @@ pub(super) async fn run(args: Webhook) -> Result<(), Failure> {
     post::endpoint(&url).map_err(|error| Failure::new(exit::USAGE, error.to_string()))?;
     let made_up = secret.is_none();
     let secret = secret.map_or_else(Secret::random, Secret::new);
+    let signed = match made_up {
+        true => format!(", signed with the made-up secret {}", secret.expose()),
+        false => String::new(),
+    };
+    let len = secret.expose().len();
+    if !(limits::WEBHOOK_SECRET_BYTES_MIN..=limits::WEBHOOK_SECRET_BYTES_MAX).contains(&len) {
+        return Err(Failure::new(
+            exit::USAGE,
+            "the secret of a webhook is 16 to 256 bytes",
+        ));
+    }
     let poster = post::Poster::new(limits::WEBHOOK_ANSWER);
     let pinged = webhook::ping(&poster, None, &url, &secret).await;
     let said = match (pinged.status, pinged.error) {
@@ -65,12 +83,8 @@ pub(super) async fn run(args: Webhook) -> Result<(), Failure> {
     if !pinged.taken {
         return Err(Failure::new(
             exit::UNAVAILABLE,
-            format!("{said}; only 2xx takes it"),
+            format!("{said}; only 2xx takes it{signed}"),
         ));
     }
-    let signed = match made_up {
-        true => format!(", signed with the made-up secret {}", secret.expose()),
-        false => String::new(),
-    };
     tool::print(&format!("taken: {said}{signed}\n"))
 }
