@@ -14,7 +14,7 @@ const HELP: &str = "\
 Checks the database file, then of every space: events numbered 1 to the newest without a gap, checksums, times in
 order, every edit past the scanner, every snapshot equal to the edits it replaced (clocks and content), the counts of
 the head row, the table of members equal to their joins and leaves, and that the space opens. Of a pruned space: from
-the snapshot that its history begins with. Nothing is changed. Each finding is one line: space, seq, what.
+the snapshot that its history begins with. Then that webhooks are at events that there are. Nothing is changed. Each finding is one line: space, seq, what.
 
 Ends with 0 when all is good, with 65 when something is damaged. What to do then: keep a copy of the folder; a space
 with a damaged event behind its newest snapshot still opens; else take that space from a backup (thexr import), or all of
@@ -146,7 +146,7 @@ pub(super) async fn run(args: Fsck) -> Result<(), Failure> {
     }
 }
 
-/// The file itself, and rows that belong to nothing.
+/// The file itself, rows that belong to nothing, and webhooks.
 async fn check_file(store: &Store, quick: bool) -> Vec<Problem> {
     let problem = |code, message| Problem {
         space: None,
@@ -164,6 +164,15 @@ async fn check_file(store: &Store, quick: bool) -> Vec<Problem> {
             let what =
                 format!("{rows} rows of table {table} belong to space id {space}, which does not exist");
             problem("stray_rows", what)
+        })),
+        Err(error) => found.push(problem("unreadable", error.to_string())),
+    }
+    match store.check_webhooks().await {
+        Ok(rows) => found.extend(rows.into_iter().map(|row| Problem {
+            space: row.space,
+            seq: row.seq,
+            code: "bad_webhook",
+            message: row.what,
         })),
         Err(error) => found.push(problem("unreadable", error.to_string())),
     }

@@ -50,6 +50,17 @@ pub struct SnapshotCheck {
     pub snapshot: std::result::Result<Snapshot, String>,
 }
 
+/// What is wrong with a row of a webhook.
+#[derive(Debug)]
+pub struct WebhookCheck {
+    /// The space it is about; none for the webhook itself.
+    pub space: Option<String>,
+    /// The event it names.
+    pub seq: Option<i64>,
+    /// One line.
+    pub what: String,
+}
+
 /// The fault of a row, without the words that all of them begin with.
 fn fault(error: StoreError) -> String {
     match error {
@@ -119,6 +130,38 @@ impl Store {
             }
         }
         Ok(strays)
+    }
+
+    /// Places, dead letters and webhooks that cannot be: what names an event that has not happened is never told of it.
+    pub async fn check_webhooks(&self) -> Result<Vec<WebhookCheck>> {
+        let rows = sqlx::query(
+            "select s.slug, c.seq, 'webhook ' || c.webhook_id || ' is at ' || c.seq || ', has looked at ' || c.looked_seq ||
+                    coalesce(' and tries up to ' || c.until_seq, '') || ' of ' || h.seq || ' events' from webhook_cursor c
+             join space s on s.id = c.space_id join head h on h.space_id = c.space_id
+             where not (0 <= c.seq and c.seq <= c.looked_seq and c.looked_seq <= h.seq
+                        and c.seq < coalesce(c.until_seq, c.seq + 1) and coalesce(c.until_seq, h.seq) <= h.seq)
+             union all
+             select s.slug, d.first_seq, 'dead letter ' || d.id || ' is of events ' || d.first_seq || ' to ' || d.last_seq ||
+                    ', and there are those from ' || (h.base_seq + 1) || ' to ' || h.seq from webhook_dead d
+             join space s on s.id = d.space_id join head h on h.space_id = d.space_id
+             where not (h.base_seq < d.first_seq and d.first_seq <= d.last_seq and d.last_seq <= h.seq)
+             union all
+             select s.slug, null, 'a place or a dead letter is of webhook ' || r.webhook_id || ', which does not exist'
+             from (select webhook_id, space_id from webhook_cursor union select webhook_id, space_id from webhook_dead) r
+             join space s on s.id = r.space_id where r.webhook_id not in (select id from webhook)
+             union all
+             select null, null, 'webhook ' || id || ' is told of nothing' from webhook where kinds = 0",
+        )
+        .fetch_all(&self.reader)
+        .await?;
+        let check = |row: &SqliteRow| {
+            Ok(WebhookCheck {
+                space: row.try_get(0)?,
+                seq: row.try_get(1)?,
+                what: row.try_get(2)?,
+            })
+        };
+        rows.iter().map(check).collect()
     }
 
     /// The first segment after the one that begins at `after`, of those with an event after `base`: what is left of a
