@@ -238,7 +238,8 @@ pub const REPLAY_QUEUE_BYTES: usize = 256 << 10;
 pub const REPLAY_QUEUE_LEN: usize = 1_024;
 /// A replay that plays says where it is this often.
 pub const REPLAY_POSITION_EVERY: Duration = Duration::from_millis(250);
-/// Time between two jumps of a replay: each builds a document, and a slider asks for hundreds. The last one counts.
+/// Least time from the start of one jump of a replay to the start of the next: each builds a document, and a slider asks
+/// for hundreds. Of what was asked for meanwhile the last one counts.
 pub const REPLAY_JUMP_GAP: Duration = Duration::from_millis(30);
 /// Poses of a replay come so long before their time, ms of the recording: a sample's period, and a little …
 pub const REPLAY_POSE_LEAD_MS: f64 = 1_100.0;

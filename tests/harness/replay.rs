@@ -6,6 +6,7 @@ use crate::value::{self, Content};
 use crate::within;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 use thexr::space::doc::{Encoding, SpaceDoc};
 use thexr_schema::frame::{Message, Messages, REPLAY};
 use thexr_schema::lib0::Reader;
@@ -165,6 +166,16 @@ impl Replay {
     pub async fn until(&mut self, what: &str, enough: impl Fn(&Self) -> bool) {
         within(what, async {
             while !enough(self) {
+                self.read().await;
+            }
+        })
+        .await;
+    }
+
+    /// Reads what comes within this time.
+    pub async fn look(&mut self, time: Duration) {
+        let _ = tokio::time::timeout(time, async {
+            loop {
                 self.read().await;
             }
         })

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use thexr::space::track::Chunk;
 use thexr_schema::presence::{Reason, Record, Up};
 use thexr_schema::replay::{Order, State, Target};
@@ -9,7 +10,7 @@ use thexr_tests::presence::{Member, Told, at};
 use thexr_tests::replay::{Replay, knock};
 use thexr_tests::rows::Rows;
 use thexr_tests::value::{Content, stroke};
-use thexr_tests::{Client, Rng, Server, http};
+use thexr_tests::{Client, Rng, Server, http, within};
 
 const SPACE: &str = "hall";
 
@@ -157,6 +158,28 @@ async fn who_drags_a_slider_gets_where_it_stops() {
         "{} of 200 were shown",
         replay.resets.len()
     );
+}
+
+/// SPEC R3. Regression: nothing was shown as long as yet another moment was asked for.
+#[tokio::test]
+async fn who_drags_a_slider_sees_the_moments_pass() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), SPACE).await;
+    for n in 0..10 {
+        client.set("e", "n", &json!(n));
+        client.saved().await;
+    }
+    let mut replay = Replay::start(server.addr(), SPACE, "?paused=1").await;
+    let mut id = 0;
+    within("ten moments", async {
+        while replay.resets.len() < 10 {
+            id += 1;
+            let to = Target::Seq(id % 10);
+            replay.say(Order::Seek { id, to }).await;
+            replay.look(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 /// SPEC R2: joins, losses, returns and leaves are those of the journal, with their numbers and reasons.

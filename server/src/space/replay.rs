@@ -126,6 +126,10 @@ impl Player {
             self.hold();
             return Ok(());
         }
+        if self.orders.jumps() {
+            // Orders that come meanwhile replace each other.
+            sleep_until(self.jumped + limits::REPLAY_JUMP_GAP).await;
+        }
         if let Some(pending) = self.orders.take() {
             return self.obey(pending).await;
         }
@@ -165,10 +169,7 @@ impl Player {
             self.state = if play { State::Playing } else { State::Paused };
         }
         if let Some(to) = pending.seek {
-            if !self.jump(to, pending.id).await? {
-                // Another one has come meanwhile, and only that counts.
-                return Ok(());
-            }
+            self.jump(to, pending.id).await?;
             if self.state == State::Ended {
                 self.state = State::Paused;
             }
@@ -304,17 +305,13 @@ impl Player {
         Ok(())
     }
 
-    /// Is at another moment, with everything that was there. False, and nothing is told, when it is to be yet another.
-    async fn jump(&mut self, to: Target, id: u64) -> Result<bool, Trouble> {
-        // Orders that come meanwhile replace each other.
-        sleep_until(self.jumped + limits::REPLAY_JUMP_GAP).await;
+    /// Is at another moment, with everything that was there. It is shown also when another one is wanted by now: who drags a
+    /// slider always wants another one.
+    async fn jump(&mut self, to: Target, id: u64) -> Result<(), Trouble> {
         self.jumped = Instant::now();
         self.kept.look().await?;
         let (seq, at) = self.kept.resolve(to).await?;
         let document = past::update(&self.kept.store, &self.kept.row, seq).await?;
-        if self.orders.seeks() {
-            return Ok(false);
-        }
         self.cast.go_to(&self.kept, self.seq, seq).await?;
         let poses = self
             .reel
@@ -342,7 +339,7 @@ impl Player {
             let _ = self.lanes.push_sync(frame);
         }
         self.done = self.done.max(id);
-        Ok(true)
+        Ok(())
     }
 
     /// Nobody enters a replay, but what the poses mean is said there.

@@ -73,9 +73,10 @@ impl Orders {
         self.pending().take()
     }
 
-    /// True when another moment is wanted.
-    pub(super) fn seeks(&self) -> bool {
-        self.pending().is_some_and(|pending| pending.seek.is_some())
+    /// True when another moment is wanted, for which a document is built.
+    pub(super) fn jumps(&self) -> bool {
+        self.pending()
+            .is_some_and(|pending| pending.seek.is_some() || pending.steps < 0)
     }
 
     /// Waits for an order. Cancel safe.
@@ -109,7 +110,7 @@ mod tests {
             orders.put(order);
         }
         orders.put(Order::Speed(8.0));
-        assert!(orders.seeks());
+        assert!(orders.jumps());
         let pending = Pending {
             speed: Some(8.0),
             play: Some(false),
@@ -120,6 +121,7 @@ mod tests {
         assert_eq!(orders.take(), Some(pending));
         assert_eq!(orders.take(), None);
         (0..300).for_each(|id| orders.put(step(id, false)));
+        assert!(!orders.jumps(), "forwards is played");
         assert_eq!(orders.take().map(|pending| pending.steps), Some(100));
     }
 }
