@@ -46,12 +46,19 @@ const frame = (kind: number, write: (encoder: encoding.Encoder) => void = () => 
 export const playFrame = (): Uint8Array => frame(1)
 export const pauseFrame = (): Uint8Array => frame(2)
 
+/** Within what the server reads: an event as a whole number, a time until the end of the year 9999. */
+export const pointOf = (to: number | Date): number =>
+  Math.max(
+    0,
+    Math.min(typeof to === 'number' ? Number.MAX_SAFE_INTEGER : 253402300799999, Math.floor(Number(to))),
+  )
+
 /** To an event, or a time. */
 export const seekFrame = (id: number, to: number | Date): Uint8Array =>
   frame(3, (encoder) => {
     encoding.writeVarUint(encoder, id)
     encoding.writeUint8(encoder, typeof to === 'number' ? 0 : 1)
-    encoding.writeVarUint(encoder, Math.max(0, Math.floor(Number(to))))
+    encoding.writeVarUint(encoder, pointOf(to))
   })
 
 export const stepFrame = (id: number, events: number): Uint8Array =>

@@ -13,6 +13,7 @@ import type { Parts, Stage } from './replay-stage.js'
 import {
   pauseFrame,
   playFrame,
+  pointOf,
   readTold,
   seekFrame,
   SPEED_MAX,
@@ -42,6 +43,9 @@ export interface ReplayContext extends Pick<ConnectionOptions, 'space' | 'token'
   parts: Parts & { createEmitter: typeof createEmitter; untilAborted: typeof untilAborted }
 }
 
+/** What the server has not answered yet; another connection is told again. */
+type Order = { id: number; to: number | Date } | { id: number; events: number }
+
 interface Waiter {
   resolve(): void
   reject(error: ThexrError): void
@@ -57,6 +61,8 @@ const checkTarget = (to: number | Date): number | Date => {
   throw new ThexrError('INVALID', 'a replay goes to the number of an event or to a Date')
 }
 
+const clamp = (events: number) => Math.max(-STEPS_MAX, Math.min(STEPS_MAX, events))
+
 export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyReplay => {
   const { createEmitter, untilAborted } = o.parts
   const emitter = createEmitter<ReplayEvents>()
@@ -64,12 +70,15 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
   const poses = createReplayPoses()
   const handles = new Map<string, number>()
   const waiters = new Map<number, Waiter>()
-  // What a new socket is to begin with.
+  // What a new socket is to begin with, and what the one there is was told in its URL.
   const wanted = {
     from: checkTarget(options.from ?? 0),
     speed: checkSpeed(options.speed ?? 1),
     paused: options.paused ?? false,
   }
+  let told = { speed: 0, paused: false, id: 0 }
+  // A seek, or none, and steps behind it: as the server does, what comes before a seek is forgotten.
+  let orders: Order[] = []
   let stage = createStage(o.parts)
   let coming: Stage | null = null // between a reset and the position that ends it
   let link: Link | null = null
@@ -142,14 +151,14 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
     }
   }
 
-  const arrived = (told: Position) => {
+  const arrived = (next: Position) => {
     const now = performance.now()
     const expected = moment(now)
-    const off = told.at - expected
-    const same = !coming && !fresh && told.id === position?.id && told.speed === position.speed
-    const smooth = same && state.state === told.state && Math.abs(off) < JITTER_S_MAX * 1000 * told.speed
-    anchor = { at: smooth && told.state === 'playing' ? expected + off * CATCH_UP : told.at, now }
-    position = told
+    const off = next.at - expected
+    const same = !coming && !fresh && next.id === position?.id && next.speed === position.speed
+    const smooth = same && state.state === next.state && Math.abs(off) < JITTER_S_MAX * 1000 * next.speed
+    anchor = { at: smooth && next.state === 'playing' ? expected + off * CATCH_UP : next.at, now }
+    position = next
     if (coming) {
       const old = stage
       stage = coming
@@ -157,10 +166,11 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
       emitter.emit('reset')
       old.destroy()
     }
-    enter({ state: told.state })
+    enter({ state: next.state })
+    const done = Math.max(next.id, told.id)
+    orders = orders.filter(({ id }) => id > done)
     for (const [id, waiter] of waiters) {
-      // Orders of before a lost connection are part of how the new one began.
-      if (id > told.id && !fresh) continue
+      if (id > done) continue
       waiters.delete(id)
       waiter.resolve()
     }
@@ -174,9 +184,9 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
         for (const down of readPresence(frame, () => place)) hear(down)
         return
       case REPLAY: {
-        const told = readTold(frame)
-        if (told.kind === 'position') arrived(told)
-        if (told.kind === 'reset') {
+        const message = readTold(frame)
+        if (message.kind === 'position') arrived(message)
+        if (message.kind === 'reset') {
           coming?.destroy()
           coming = createStage(o.parts)
         }
@@ -205,18 +215,34 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
     idleMs: IDLE_MS,
     answerMs: ANSWER_MS,
     target: (token) => {
-      const query = new URLSearchParams({ speed: String(wanted.speed) })
-      if (typeof wanted.from === 'number') query.set('from', String(Math.max(0, Math.floor(wanted.from))))
-      else query.set('at', String(Math.max(0, wanted.from.getTime())))
-      if (wanted.paused) query.set('paused', '1')
+      const { speed, paused } = wanted
+      const [first] = orders
+      const [from, id] = first && 'to' in first ? [first.to, first.id] : [wanted.from, 0]
+      told = { speed, paused, id }
+      const query = new URLSearchParams({ speed: String(speed) })
+      query.set(typeof from === 'number' ? 'from' : 'at', String(pointOf(from)))
+      if (paused) query.set('paused', '1')
       const protocols = [SUBPROTOCOL, ...(token === null ? [] : [`thexr.auth.${token}`])]
       return { url: `${o.url}?${query}`, protocols }
     },
     openSession: (via) => {
       link = via
       fresh = true
+      // What was wanted while it was being dialled.
+      if (wanted.speed !== told.speed) via.send(speedFrame(wanted.speed))
+      let [last, sum] = [0, 0]
+      for (const order of orders) {
+        if (order.id <= told.id) continue
+        if ('to' in order) via.send(seekFrame(order.id, order.to))
+        else [last, sum] = [order.id, clamp(sum + order.events)]
+      }
+      if (last) via.send(stepFrame(last, sum))
+      if (last || wanted.paused !== told.paused) via.send(wanted.paused ? pauseFrame() : playFrame())
       return {
-        synced: true,
+        // What comes behind a reset is one long message.
+        get synced() {
+          return !fresh && !coming
+        },
         receive,
         probe: () => via.send(speedFrame(wanted.speed)),
         close: () => {
@@ -235,11 +261,11 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
     onError: (error) => emitter.emit('error', error),
   })
 
-  const order = (send: (id: number) => Uint8Array): Promise<void> => {
-    const id = ++serial
-    const done = wait(id)
+  const order = (order: Order): Promise<void> => {
+    const done = wait(order.id)
     if (state.state === 'closed') close(state.error)
-    link?.send(send(id))
+    else orders = 'to' in order ? [order] : [...orders, order]
+    link?.send('to' in order ? seekFrame(order.id, order.to) : stepFrame(order.id, order.events))
     return done
   }
 
@@ -294,15 +320,12 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
       wanted.paused = true
       link?.send(pauseFrame())
     },
-    seek: (to) => {
-      wanted.from = checkTarget(to)
-      return order((id) => seekFrame(id, to))
-    },
+    seek: (to) => order({ to: checkTarget(to), id: ++serial }),
     step: (events) => {
       if (!Number.isInteger(events) || Math.abs(events) > STEPS_MAX)
         throw new ThexrError('INVALID', `a replay steps by up to ${STEPS_MAX} whole events`)
       wanted.paused = true
-      return order((id) => stepFrame(id, events))
+      return order({ events, id: ++serial })
     },
     on: emitter.on,
     destroy: () => {

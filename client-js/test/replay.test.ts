@@ -168,6 +168,51 @@ describe.skipIf(!process.env['THEXR_BIN'])('replay', () => {
     void space
   })
 
+  test('what is wanted while it is being dialled is not lost', async () => {
+    const space = await edited(freshName())
+    const begun = async (options: ReplayOptions) => {
+      const replay = await space.replay(options)
+      onTestFinished(() => replay.destroy())
+      return replay
+    }
+    const still = await begun({ from: 0, paused: true })
+    await still.seek(4)
+    expect([still.seq, still.state.state]).toEqual([4, 'paused'])
+    const stepped = await begun({ from: 2, paused: true })
+    await Promise.all([stepped.step(1), stepped.step(2), stepped.step(-1)])
+    expect(stepped.seq).toBe(4)
+    const both = await begun({ from: 0 })
+    void both.seek(2)
+    await both.step(1)
+    expect([both.seq, both.state.state]).toEqual([3, 'paused'])
+    const paused = await begun({ from: 0 })
+    paused.speed = 8
+    paused.pause()
+    await until(() => paused.state.state === 'paused', 'the pause')
+    const far = await begun({ from: 1e300, paused: true })
+    await far.ready
+    await far.seek(new Date(8e15))
+    expect(far.seq).toBe(far.range.newest)
+  })
+
+  test('what the server had not answered when the connection was lost is asked for again', async () => {
+    const name = freshName()
+    await edited(name)
+    const proxy = await createProxy(server.url)
+    const far = openBare(proxy.url, name)
+    const replay = await replayOf(far, { paused: true, from: 1 })
+    proxy.freeze(true)
+    const sought = replay.seek(3)
+    const stepped = replay.step(1)
+    await proxy.close()
+    await until(() => replay.state.state === 'connecting', 'the loss')
+    const again = await createProxy(server.url, Number(new URL(proxy.url).port))
+    onTestFinished(() => again.close())
+    await sought
+    await stepped
+    expect([replay.seq, replay.state.state]).toEqual([4, 'paused'])
+  }, 20_000)
+
   test('[R1] what is not there is said', async () => {
     const space = openBare(server.url, freshName(), { autoConnect: false })
     const replay = await space.replay()
