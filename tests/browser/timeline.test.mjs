@@ -241,6 +241,38 @@ test('a session is played back with the people who were in it, where they stood'
   await outlined(ana, ['Lamp', 'Table', 'Plant', 'Rug'])
 })
 
+test('a replay that has not begun or is closed leaves the page at a moment', async () => {
+  const id = await furnish('Interrupted')
+  const page = await here.person()
+  let silent = true
+  await page.routeWebSocket(/\/replay\//, (near) => {
+    if (silent) return
+    const far = near.connectToServer()
+    far.onMessage((message) => {
+      near.send(message)
+      // The first position.
+      if (message[0] === 103 && message[2] === 0x82) void near.close({ code: 4404, reason: 'no_space' })
+    })
+  })
+  await enter(page, id)
+  await open(page)
+  const play = (pressed) => page.locator(`[data-testid=play][aria-pressed=${pressed}]`).waitFor()
+  await page.keyboard.press('Space')
+  await play(true)
+  await page.keyboard.press('Space')
+  await play(false)
+  await page.locator('[data-testid=past-banner][data-settled=true]').waitFor()
+  await page.locator('[data-testid=entity-row]').filter({ hasText: 'Lamp' }).waitFor()
+  const { seq } = await page.getByTestId('timeline-at').evaluate((at) => at.dataset)
+  assert.notEqual(seq, '0', 'the first moment is that of the first event')
+
+  silent = false
+  await page.keyboard.press('Space')
+  await play(true)
+  await play(false)
+  await page.getByTestId('past-retry').waitFor()
+})
+
 test('a history of thousands of edits is scrubbed without a stall', async () => {
   const id = await makeSpace(here.server, 'Long')
   const page = await here.person()

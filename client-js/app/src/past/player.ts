@@ -9,7 +9,8 @@ export const speeds: readonly number[] = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64]
 export interface Player {
   /** Plays from there, or goes on where it was paused when that is there. */
   play(from: Moment, speed: number): void
-  pause(): void
+  /** False when nothing has come yet: it is stopped. */
+  pause(): boolean
   setSpeed(speed: number): void
   /** Somebody went elsewhere: there is nothing to go on with. */
   stop(): void
@@ -30,9 +31,11 @@ export function createPlayer(space: AppSpace, { show, moved, waiting, ended, fai
   let replay: Replay<Components, Record<string, unknown>> | null = null
   let running: AbortController | null = null
   let paused: Moment | null = null
+  // The first moment of it has come; before, it is nowhere.
+  let begun = false
   let frame = 0
 
-  const now = (): Moment | null => replay && { at: replay.time.getTime(), seq: replay.seq }
+  const now = (): Moment | null => (replay && begun ? { at: replay.time.getTime(), seq: replay.seq } : null)
   const follow = () => {
     frame = requestAnimationFrame(follow)
     const moment = now()
@@ -48,6 +51,11 @@ export function createPlayer(space: AppSpace, { show, moved, waiting, ended, fai
     running = null
     replay = null
     paused = null
+    begun = false
+  }
+  const fail = (error: unknown) => {
+    stop()
+    failed(error instanceof Error ? error.message : String(error))
   }
 
   async function begin(from: Moment, speed: number) {
@@ -73,11 +81,13 @@ export function createPlayer(space: AppSpace, { show, moved, waiting, ended, fai
         )
       }
       made.on('reset', scene)
-      made.on('state', ({ state }) => {
-        waiting(state === 'connecting')
-        if (state === 'ended') ended()
+      made.on('state', (now) => {
+        waiting(now.state === 'connecting')
+        if (now.state === 'ended') ended()
+        if (now.state === 'closed' && now.error) fail(now.error)
       })
       made.on('position', () => {
+        begun = true
         // It ran on for as long as the word to stop took.
         if (!paused || made.state.state !== 'paused') return
         paused = now()
@@ -85,9 +95,7 @@ export function createPlayer(space: AppSpace, { show, moved, waiting, ended, fai
       })
       await made.ready
     } catch (error) {
-      if (running !== mine) return
-      stop()
-      failed(error instanceof Error ? error.message : String(error))
+      if (running === mine) fail(error)
     }
   }
 
@@ -95,15 +103,14 @@ export function createPlayer(space: AppSpace, { show, moved, waiting, ended, fai
     play(from, speed) {
       const same = replay && paused && from.at === paused.at && from.seq === paused.seq
       paused = null
-      rest()
-      follow()
       if (same && replay) {
+        follow()
         replay.speed = speed
         replay.play()
         return
       }
-      running?.abort()
-      replay = null
+      stop()
+      follow()
       void begin(from, speed)
     },
     pause() {
@@ -112,6 +119,7 @@ export function createPlayer(space: AppSpace, { show, moved, waiting, ended, fai
       paused = now()
       if (paused) moved(paused)
       else stop()
+      return paused !== null
     },
     setSpeed(speed) {
       if (replay) replay.speed = speed

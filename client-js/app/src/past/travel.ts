@@ -115,8 +115,10 @@ export function useTravel({ space, route, show, shown }: TravelProps) {
     frames.current?.want(next.seq === null ? { at: next.at } : { seq: next.seq })
   }
   const halt = () => {
-    player.current?.pause()
+    const stands = player.current?.pause() ?? false
     setPlaying(false)
+    if (!stands) setWaiting(false)
+    return stands
   }
   const toTime = (at: number) => {
     if (!whole) return
@@ -173,7 +175,11 @@ export function useTravel({ space, route, show, shown }: TravelProps) {
   }, [space])
   const toggle = () => {
     if (!whole || !player.current) return
-    if (playing) return halt()
+    if (playing) {
+      // Nothing of the replay had come: what the page shows is not that moment.
+      if (!halt() && now.current.moment) look(now.current.moment)
+      return
+    }
     const from = now.current.moment ?? { at: stretch?.from ?? whole.from, seq: null }
     // The picture that is on its way would replace the one that plays.
     frames.current?.stop()
