@@ -24,7 +24,7 @@ import { stepFrame, STEPS_MAX, SUBPROTOCOL } from './replay-wire.js'
 import type { Position } from './replay-wire.js'
 import { createRoster } from './roster.js'
 import type { Replay, ReplayEvents, ReplayOptions, ReplayState } from './replay-types.js'
-import type { PresenceEvents } from './types.js'
+import type { On, PresenceEvents, SpaceEvents } from './types.js'
 import { PRESENCE, readFrame, REPLAY } from './wire.js'
 
 /** The server tells where it is four times a second while it plays. */
@@ -40,6 +40,8 @@ type AnyReplay = Replay<State, State>
 
 export interface ReplayContext extends Pick<ConnectionOptions, 'space' | 'token' | 'WebSocket' | 'log'> {
   url: string
+  /** Of the space: without it there is no replay. */
+  on: On<Pick<SpaceEvents, 'status'>>
   parts: Parts & { createEmitter: typeof createEmitter; untilAborted: typeof untilAborted }
 }
 
@@ -270,6 +272,7 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
   }
 
   let forget = () => {}
+  let unlink = () => {}
   let gone = false
 
   const replay: AnyReplay = {
@@ -332,6 +335,7 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
       if (gone) return
       gone = true
       forget()
+      unlink()
       connection.destroy()
       coming?.destroy()
       stage.destroy()
@@ -340,6 +344,9 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
     },
   }
   connection.start()
+  unlink = o.on('status', (status) => {
+    if (status.state === 'closed' && !status.error) replay.destroy()
+  })
   forget = untilAborted(() => replay.destroy(), options.signal)
   return replay
 }

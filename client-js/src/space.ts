@@ -356,7 +356,10 @@ export const connect = <S extends Schema = Schema>(
       const parts = { createBoard, createEmitter, createEntities, createWrite, untilAborted }
       const { token } = options
       const { replay } = addresses
-      return createReplay({ url: replay, space: id, token, WebSocket: socketClass, log, parts }, replayed)
+      return createReplay(
+        { url: replay, space: id, token, WebSocket: socketClass, log, parts, on: emitter.on },
+        replayed,
+      )
     }) as unknown as Space<S>['replay'],
     connect: () => {
       wanted = true

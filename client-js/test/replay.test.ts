@@ -224,5 +224,8 @@ describe.skipIf(!process.env['THEXR_BIN'])('replay', () => {
     const gone = await space.replay({ signal: controller.signal })
     controller.abort()
     expect(gone.state.state).toBe('closed')
+    const last = await space.replay()
+    await space.destroy()
+    expect(last.state.state).toBe('closed')
   })
 })
