@@ -66,7 +66,8 @@ pub const INBOX_KIB: u32 = 24 << 10;
 pub const CONTROL_LEN: usize = 256;
 /// Bytes a connection may have waiting to be written; full = closed with 4508, and the client resyncs.
 pub const OUTBOX_BYTES_MAX: usize = 8 << 20;
-/// A first sync may be larger than the outbox: it is shared bytes, and this many times the document at most.
+/// A first sync may be larger than the outbox: it is shared bytes, and this many times the document at most. The bytes of
+/// a replay's are its own, and bounded by [`REPLAY_DOCUMENTS_KIB`].
 pub const OUTBOX_SYNC_BYTES_MAX: usize = 128 << 20;
 /// Pieces in that queue, whatever their size: bounds the bookkeeping.
 pub const OUTBOX_LEN_MAX: usize = 8_192;
@@ -232,10 +233,15 @@ pub const POSE_CHUNKS_PACKING_MAX: usize = 4;
 pub const REPLAYS_MAX: usize = 500;
 /// Events a replay has in memory at most; no more than one sealed block in any case.
 pub const REPLAY_PAGE_EVENTS: usize = 128;
-/// Bytes of a replay that may wait for its connection; beyond it the replay stands still.
+/// Bytes of a replay that its connection may not have written yet; beyond it the replay stands still.
 pub const REPLAY_QUEUE_BYTES: usize = 256 << 10;
 /// And frames.
 pub const REPLAY_QUEUE_LEN: usize = 1_024;
+/// KiB of large documents (above [`REPLAY_QUEUE_BYTES`]) that replays may not have written yet, all together; further jumps
+/// wait for their turn, without a document. Four of the largest.
+pub const REPLAY_DOCUMENTS_KIB: u32 = 256 << 10;
+/// And for so long. Symptom: close 1013 `try_later`.
+pub const REPLAY_DOCUMENT_WAIT: Duration = Duration::from_secs(30);
 /// A replay that plays says where it is this often.
 pub const REPLAY_POSITION_EVERY: Duration = Duration::from_millis(250);
 /// Least time from the start of one jump of a replay to the start of the next: each builds a document, and a slider asks

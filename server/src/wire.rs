@@ -76,10 +76,21 @@ pub fn close(code: u16, reason: &str) -> Bytes {
 
 /// Appends an update (`0, 2, length, bytes`) as one frame and returns nothing: the caller knows where it began.
 pub fn put_update(out: &mut BytesMut, update: &[u8]) {
+    put_sync(out, 2, update);
+}
+
+/// What a SyncStep1 is answered with (`0, 1, length, bytes`), as one frame.
+pub fn document(update: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(HEADER_BYTES_MAX + 2 + varint_len(update.len()) + update.len());
+    put_sync(&mut out, 1, update);
+    out.freeze()
+}
+
+fn put_sync(out: &mut BytesMut, kind: u8, update: &[u8]) {
     let len = varint_len(update.len());
     put_header(out, opcode::BINARY, 2 + len + update.len());
     out.put_u8(0);
-    out.put_u8(2);
+    out.put_u8(kind);
     put_varint(out, update.len());
     out.put_slice(update);
 }
@@ -119,6 +130,10 @@ mod tests {
             let mut out = BytesMut::new();
             put_update(&mut out, &update);
             assert_eq!(out.freeze(), message(&thexr_schema::frame::update(&update)));
+            assert_eq!(
+                document(&update),
+                message(&thexr_schema::frame::sync_step2(&update))
+            );
         }
     }
 

@@ -37,6 +37,15 @@ pub struct Replay {
 
 /// A handshake on `/replay`; the answer, whatever it is.
 pub async fn knock(addr: SocketAddr, space: &str, query: &str) -> crate::raw::Handshake {
+    knock_with(addr, space, query, None).await
+}
+
+async fn knock_with(
+    addr: SocketAddr,
+    space: &str,
+    query: &str,
+    window: Option<u32>,
+) -> crate::raw::Handshake {
     let mut head = format!(
         "GET /replay/{space}{query} HTTP/1.1\r\nHost: {addr}\r\nSec-WebSocket-Protocol: {}\r\n",
         replay::SUBPROTOCOL
@@ -45,7 +54,7 @@ pub async fn knock(addr: SocketAddr, space: &str, query: &str) -> crate::raw::Ha
         head += &format!("{name}: {value}\r\n");
     }
     head += "\r\n";
-    RawSocket::handshake_bytes(addr, head.as_bytes(), None).await
+    RawSocket::handshake_bytes(addr, head.as_bytes(), window).await
 }
 
 impl Replay {
@@ -54,9 +63,24 @@ impl Replay {
     /// # Panics
     /// When the server does not agree to it.
     pub async fn start(addr: SocketAddr, space: &str, query: &str) -> Self {
-        let handshake = knock(addr, space, query).await;
+        let mut replay = Self::of(knock(addr, space, query).await);
+        replay
+            .until("a position", |replay| replay.position.is_some())
+            .await;
+        replay
+    }
+
+    /// Begins one and reads nothing yet; this many bytes of it arrive all the same.
+    ///
+    /// # Panics
+    /// When the server does not agree to it.
+    pub async fn unread(addr: SocketAddr, space: &str, query: &str, window: u32) -> Self {
+        Self::of(knock_with(addr, space, query, Some(window)).await)
+    }
+
+    fn of(handshake: crate::raw::Handshake) -> Self {
         assert_eq!(handshake.status, 101, "{:?}", handshake.headers);
-        let mut replay = Self {
+        Self {
             socket: handshake.socket,
             document: Vec::new(),
             updates: Vec::new(),
@@ -67,11 +91,7 @@ impl Replay {
             position: None,
             resets: Vec::new(),
             id: 0,
-        };
-        replay
-            .until("a position", |replay| replay.position.is_some())
-            .await;
-        replay
+        }
     }
 
     /// Reads one WebSocket message.

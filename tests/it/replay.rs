@@ -136,6 +136,54 @@ async fn every_point_of_a_replay_is_what_it_was() {
     later.ends().await;
 }
 
+/// SPEC R2. Regression: what follows a document of more than 8 MiB had no room behind it.
+#[tokio::test]
+async fn a_large_document_is_replayed() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), SPACE).await;
+    large(&client).await;
+    let last = newest(&server).await;
+    let mut replay = Replay::start(server.addr(), SPACE, &format!("?from={last}&paused=1")).await;
+    assert!(replay.content() == server.content(SPACE).await, "another content");
+    replay.seek(seq(0)).await;
+    replay.step(100).await;
+    assert!(replay.content() == server.content(SPACE).await, "another content");
+}
+
+/// A document of 9 MiB.
+async fn large(client: &Client) {
+    for n in 0..3 {
+        client.set(&format!("large{n}"), "text", &json!("x".repeat(3 << 20)));
+        client.saved().await;
+    }
+}
+
+/// SPEC R5. Regression: what came behind a large document was played while that was still on its way.
+#[tokio::test]
+async fn a_replay_stands_still_until_its_document_is_read() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), SPACE).await;
+    large(&client).await;
+    let first = newest(&server).await;
+    for n in 0..5 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        client.set("e", "n", &json!(n));
+        client.saved().await;
+    }
+    // Half a second of recording, at a quarter of its speed.
+    let query = format!("?from={first}&speed=0.25");
+    let mut replay = Replay::unread(server.addr(), SPACE, &query, 64 << 10).await;
+    tokio::time::sleep(Duration::from_millis(3_000)).await;
+    replay
+        .until("the beginning", |replay| replay.position.is_some())
+        .await;
+    replay.say(Order::Pause).await;
+    replay
+        .until("the pause", |replay| replay.at().state != State::Playing)
+        .await;
+    assert_eq!(replay.at().state, State::Paused, "{:?}", replay.at());
+}
+
 /// SPEC R3: of many moments that are asked for at once the last is shown.
 #[tokio::test]
 async fn who_drags_a_slider_gets_where_it_stops() {

@@ -325,7 +325,7 @@ impl SpaceDoc {
         if key.is_empty() {
             self.measure(update.len());
         }
-        let bytes = crate::wire::message(&thexr_schema::frame::sync_step2(&update));
+        let bytes = crate::wire::document(&update);
         if self.answers.1.len() == limits::ANSWERS_MAX {
             self.answers.1.remove(0);
         }

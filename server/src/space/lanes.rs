@@ -17,8 +17,6 @@ struct Shared {
     state: Mutex<State>,
     /// Rung when there is something to write; holds one permit, so a ring before the wait is not lost.
     bell: Notify,
-    /// Rung when what waited was taken.
-    taken: Notify,
 }
 
 #[derive(Default)]
@@ -132,17 +130,6 @@ impl Lanes {
         self.state().lossy.is_some()
     }
 
-    /// True while more than this waits: who fills the lane at its own pace then waits for [`Lanes::taken`].
-    pub fn heaped(&self, bytes: usize, frames: usize) -> bool {
-        let state = self.state();
-        state.reliable_bytes > bytes || state.reliable.len() > frames
-    }
-
-    /// Waits until what is queued is taken. Cancel safe.
-    pub async fn taken(&self) {
-        self.0.taken.notified().await;
-    }
-
     /// Closes after what is queued has been written. The first reason stays.
     pub fn close(&self, close: Close) {
         self.state().close.get_or_insert(close);
@@ -177,7 +164,6 @@ impl Lanes {
     pub fn drain(&self) -> Drained {
         let mut state = self.state();
         state.reliable_bytes = 0;
-        self.0.taken.notify_one();
         Drained {
             frames: std::mem::take(&mut state.reliable),
             lossy: state.lossy.take(),

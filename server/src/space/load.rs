@@ -33,7 +33,7 @@ impl Stored {
                 .as_ref()
                 .filter(|_| self.encoding == Encoding::V1 && self.edits.is_empty())
         };
-        let make = || Some(wire::message(&thexr_schema::frame::sync_step2(whole()?)));
+        let make = || Some(wire::document(whole()?));
         self.answer.get_or_init(make).clone()
     }
 }

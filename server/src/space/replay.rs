@@ -5,8 +5,10 @@
 //! due, the clock stands still.
 
 mod cast;
+mod clock;
 mod kept;
 mod orders;
+mod outlet;
 mod reel;
 
 pub use orders::Orders;
@@ -17,14 +19,15 @@ use super::{Trouble, past};
 use crate::limits;
 use crate::store::{Event, EventKind, Kinds, SpaceRow, Store};
 use crate::wire;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use cast::Cast;
+use clock::Clock;
 use kept::Kept;
 use orders::Pending;
+use outlet::{Outlet, Share};
 use reel::Reel;
 use std::collections::VecDeque;
 use std::time::Duration;
-use thexr_schema::frame;
 use thexr_schema::ids::Seq;
 use thexr_schema::presence::{Welcome, down};
 use thexr_schema::replay::{Position, State, Target, Told};
@@ -48,7 +51,7 @@ pub struct Start {
 /// One replay.
 pub struct Player {
     kept: Kept,
-    lanes: Lanes,
+    outlet: Outlet,
     orders: Orders,
     /// Everything up to here was played.
     seq: Seq,
@@ -60,10 +63,7 @@ pub struct Player {
     read: Seq,
     /// The poses that come next.
     reel: Reel,
-    state: State,
-    speed: f64,
-    /// The moment of the recording, and when it was that.
-    clock: (f64, Instant),
+    clock: Clock,
     /// When tick 0 was.
     tick0: i64,
     /// The newest order that is carried out.
@@ -78,6 +78,11 @@ impl Player {
     /// A replay that tells a connection through `lanes` and is told through `orders`.
     pub fn new(start: Start, lanes: Lanes, orders: Orders) -> Self {
         let now = Instant::now();
+        let state = if start.paused {
+            State::Paused
+        } else {
+            State::Playing
+        };
         orders.begin(start.at);
         Self {
             kept: Kept {
@@ -85,20 +90,14 @@ impl Player {
                 range: [start.row.created_at; 2],
                 row: start.row,
             },
-            lanes,
+            outlet: Outlet::new(lanes),
             orders,
             seq: Seq::ZERO,
             cast: Cast::default(),
             events: VecDeque::new(),
             read: Seq::ZERO,
             reel: Reel::default(),
-            state: if start.paused {
-                State::Paused
-            } else {
-                State::Playing
-            },
-            speed: start.speed,
-            clock: (0.0, now),
+            clock: Clock::new(state, start.speed),
             tick0: 0,
             done: 0,
             told: now,
@@ -116,15 +115,12 @@ impl Player {
     }
 
     async fn turn(&mut self) -> Result<(), Trouble> {
-        // First: a client that asks and does not read is not given more.
-        if self
-            .lanes
-            .heaped(limits::REPLAY_QUEUE_BYTES, limits::REPLAY_QUEUE_LEN)
-        {
-            let lanes = self.lanes.clone();
-            lanes.taken().await;
-            self.hold();
-            return Ok(());
+        // First: a client that asks and does not read is not given more. The clock stands still, so that what was due
+        // meanwhile is not hurried after.
+        if self.outlet.heaped() {
+            let at = self.clock.moment(Instant::now());
+            self.outlet.room().await;
+            self.clock.set(at);
         }
         if self.orders.jumps() {
             // Orders that come meanwhile replace each other.
@@ -134,7 +130,7 @@ impl Player {
             return self.obey(pending).await;
         }
         let orders = self.orders.clone();
-        if self.state != State::Playing {
+        if self.clock.state() != State::Playing {
             orders.wait().await;
             return Ok(());
         }
@@ -142,9 +138,10 @@ impl Player {
         let now = Instant::now();
         match self.next_due() {
             None => self.end().await?,
-            Some(due) if due <= self.moment(now) => self.emit(),
+            Some(due) if due <= self.clock.moment(now) => self.emit(),
             Some(due) => {
-                let wait = Duration::from_secs_f64((due - self.moment(now)).max(0.0) / self.speed / 1_000.0);
+                let ahead = (due - self.clock.moment(now)).max(0.0);
+                let wait = Duration::from_secs_f64(ahead / self.clock.speed() / 1_000.0);
                 let wake = (now + wait.min(limits::REPLAY_POSITION_EVERY))
                     .min(self.told + limits::REPLAY_POSITION_EVERY);
                 tokio::select! { biased;
@@ -161,17 +158,16 @@ impl Player {
 
     async fn obey(&mut self, pending: Pending) -> Result<(), Trouble> {
         if let Some(speed) = pending.speed {
-            self.set_clock(self.moment(Instant::now()));
-            self.speed = speed;
+            self.clock.set_speed(speed);
         }
         if let Some(play) = pending.play {
-            self.set_clock(self.moment(Instant::now()));
-            self.state = if play { State::Playing } else { State::Paused };
+            self.clock
+                .set_state(if play { State::Playing } else { State::Paused });
         }
         if let Some(to) = pending.seek {
             self.jump(to, pending.id).await?;
-            if self.state == State::Ended {
-                self.state = State::Paused;
+            if self.clock.state() == State::Ended {
+                self.clock.set_state(State::Paused);
             }
         }
         for _ in 0..pending.steps {
@@ -184,27 +180,6 @@ impl Player {
         self.done = self.done.max(pending.id);
         self.tell();
         Ok(())
-    }
-
-    /// The moment of the recording.
-    fn moment(&self, now: Instant) -> f64 {
-        let (at, since) = self.clock;
-        if self.state == State::Playing {
-            at + now.saturating_duration_since(since).as_secs_f64() * 1_000.0 * self.speed
-        } else {
-            at
-        }
-    }
-
-    fn set_clock(&mut self, at: f64) {
-        self.clock = (at, Instant::now());
-    }
-
-    /// The connection was slow: what is due next is due now, and nothing is hurried after.
-    fn hold(&mut self) {
-        if let Some(due) = self.next_due() {
-            self.set_clock(due.min(self.moment(Instant::now())));
-        }
     }
 
     /// Reads what comes next, unless it is known.
@@ -227,7 +202,7 @@ impl Player {
 
     /// How far poses are told ahead of their time: a client can move people towards them.
     fn lead(&self) -> f64 {
-        limits::REPLAY_POSE_LEAD_MS + limits::REPLAY_POSE_SLACK_MS * self.speed
+        limits::REPLAY_POSE_LEAD_MS + limits::REPLAY_POSE_SLACK_MS * self.clock.speed()
     }
 
     fn next_due(&self) -> Option<f64> {
@@ -255,9 +230,8 @@ impl Player {
 
     fn emit_sample(&mut self) {
         if let Some((at, records)) = self.reel.pop() {
-            let frame = wire::presence(&track::tick(self.tick(at), false, &records));
-            // Full has closed the lane; its socket will leave.
-            let _ = self.lanes.push(frame);
+            self.outlet
+                .say(wire::presence(&track::tick(self.tick(at), false, &records)));
         }
     }
 
@@ -266,9 +240,9 @@ impl Player {
         if event.kind == EventKind::Edit as i64 {
             let mut out = BytesMut::with_capacity(event.payload.len() + wire::HEADER_BYTES_MAX + 8);
             wire::put_update(&mut out, &event.payload);
-            let _ = self.lanes.push_sync(out.freeze());
+            self.outlet.say(out.freeze());
         } else if let Some(told) = self.cast.take(event) {
-            let _ = self.lanes.push(wire::presence(&down::events(1, &told)));
+            self.outlet.say(wire::presence(&down::events(1, &told)));
         }
     }
 
@@ -278,7 +252,7 @@ impl Player {
         let Some(event) = self.events.pop_front() else {
             return self.end().await;
         };
-        self.set_clock(event.at as f64);
+        self.clock.set(event.at as f64);
         while self
             .reel
             .next_at()
@@ -299,8 +273,8 @@ impl Player {
             return Ok(());
         }
         self.seq = self.read;
-        self.set_clock(self.kept.range[1] as f64);
-        self.state = State::Ended;
+        self.clock.set_state(State::Ended);
+        self.clock.set(self.kept.range[1] as f64);
         self.tell();
         Ok(())
     }
@@ -311,7 +285,7 @@ impl Player {
         self.jumped = Instant::now();
         self.kept.look().await?;
         let (seq, at) = self.kept.resolve(to).await?;
-        let document = past::update(&self.kept.store, &self.kept.row, seq).await?;
+        let (document, share) = self.document(seq).await?;
         self.cast.go_to(&self.kept, self.seq, seq).await?;
         let poses = self
             .reel
@@ -324,22 +298,36 @@ impl Player {
         self.seq = seq;
         self.read = seq;
         self.events.clear();
-        self.set_clock(at as f64);
+        self.clock.set(at as f64);
         self.tick0 = at - limits::REPLAY_TICK0_BEFORE_MS;
         self.say(&Told::Reset {
             id,
             seq: seq.0.cast_unsigned(),
             at: at.max(0).cast_unsigned(),
         });
-        let _ = self.lanes.push_sync(wire::message(&frame::sync_step2(&document)));
+        self.outlet.say_with(document, share);
         let mut frames = vec![wire::presence(&self.welcome(at).write())];
         frames.extend(roster_frames(seq, &self.cast.entries()));
         frames.push(wire::presence(&track::tick(self.tick(at), true, &poses)));
-        for frame in frames {
-            let _ = self.lanes.push_sync(frame);
-        }
+        frames.into_iter().for_each(|frame| self.outlet.say(frame));
         self.done = self.done.max(id);
         Ok(())
+    }
+
+    /// The document after event `seq`, ready to be sent. Where there is no room for it, we wait without it.
+    async fn document(&self, seq: Seq) -> Result<(Bytes, Share), Trouble> {
+        let build = async || {
+            let update = past::update(&self.kept.store, &self.kept.row, seq).await?;
+            Ok::<_, Trouble>(wire::document(&update))
+        };
+        let frame = build().await?;
+        let bytes = frame.len();
+        if let Some(share) = Share::now(bytes) {
+            return Ok((frame, share));
+        }
+        drop(frame);
+        let share = Share::later(bytes).await?;
+        Ok((build().await?, share))
     }
 
     /// Nobody enters a replay, but what the poses mean is said there.
@@ -374,9 +362,9 @@ impl Player {
         let position = Position {
             id: self.done,
             seq: self.seq.0.cast_unsigned(),
-            at: self.moment(self.told) as u64,
-            state: self.state,
-            speed: self.speed,
+            at: self.clock.moment(self.told) as u64,
+            state: self.clock.state(),
+            speed: self.clock.speed(),
             oldest: self.kept.row.base_seq.0.cast_unsigned(),
             newest: self.kept.row.seq.0.cast_unsigned(),
             range: [from, to],
@@ -385,6 +373,6 @@ impl Player {
     }
 
     fn say(&self, told: &Told) {
-        let _ = self.lanes.push(wire::message(&told.write()));
+        self.outlet.say(wire::message(&told.write()));
     }
 }
