@@ -244,6 +244,8 @@ pub const REPLAY_DOCUMENTS_KIB: u32 = 256 << 10;
 pub const REPLAY_DOCUMENT_WAIT: Duration = Duration::from_secs(30);
 /// A replay that plays says where it is this often.
 pub const REPLAY_POSITION_EVERY: Duration = Duration::from_millis(250);
+/// A replay looks how much history there is this often, and, near its end, each time it says where it is.
+pub const REPLAY_LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Least time from the start of one jump of a replay to the start of the next: each builds a document, and a slider asks
 /// for hundreds. Of what was asked for meanwhile the last one counts.
 pub const REPLAY_JUMP_GAP: Duration = Duration::from_millis(30);

@@ -1,16 +1,18 @@
 //! Replays: what happened, from any point, at any speed.
 
+#[path = "replay/poses.rs"]
+mod poses;
+
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use thexr::space::track::Chunk;
-use thexr_schema::presence::{Reason, Record, Up};
+use thexr_schema::presence::{Reason, Up};
 use thexr_schema::replay::{Order, State, Target};
-use thexr_tests::presence::{Member, Told, at};
+use thexr_tests::presence::{Member, Told};
 use thexr_tests::replay::{Replay, knock};
 use thexr_tests::rows::Rows;
 use thexr_tests::value::{Content, stroke};
-use thexr_tests::{Client, Rng, Server, http, within};
+use thexr_tests::{Client, Rng, Server, eventually, http, within};
 
 const SPACE: &str = "hall";
 
@@ -276,46 +278,63 @@ async fn who_came_and_went_is_told_as_it_was_told() {
     }
 }
 
-/// SPEC R2, T1: poses come as they were written down, which is as they were sent.
+/// SPEC R4. Regression: the newest event and the end of the recording were those of the last jump.
 #[tokio::test]
-async fn poses_come_back_byte_by_byte() {
-    let mut server = Server::with(|config| config.pose_track_hz = 20).await;
-    let mut ana = Member::join(server.addr(), SPACE, "ana").await;
-    let mut ben = Member::join(server.addr(), SPACE, "ben").await;
-    let handle = ana.handle;
-    for step in 0..20u8 {
-        ana.pose(at(f32::from(step) / 10.0, 0.0)).await;
-        let n = ben.poses.get(&handle).map_or(0, |(_, n)| *n);
-        ben.until("a tick with ana", |m| {
-            m.poses.get(&handle).is_some_and(|(_, more)| *more > n)
-        })
-        .await;
+async fn where_the_end_is_stays_true_while_a_space_goes_on() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), SPACE).await;
+    let edits = async |from: u32| {
+        for n in from..from + 15 {
+            client.set("e", "n", &json!(n));
+            client.saved().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    edits(0).await;
+    let mut replay = Replay::start(server.addr(), SPACE, "").await;
+    let watch = replay.until("the end", |replay| {
+        let at = replay.at();
+        assert!(at.seq <= at.newest && at.at <= at.range[1] + 1, "{at:?}");
+        at.newest >= 30 && at.state == State::Ended
+    });
+    tokio::join!(watch, edits(15));
+}
+
+/// SPEC R5. Regression: what was pruned while a replay stood there was left out, and all that builds on it with it.
+#[tokio::test]
+async fn a_replay_goes_on_where_the_history_begins_now() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), SPACE).await;
+    let mut replay: Option<Replay> = None;
+    let path = format!("/api/v1/admin/spaces/{SPACE}/retention");
+    for round in 0..4 {
+        for n in 0..5 {
+            client.push_stroke("board", &stroke(&format!("{round}-{n}"), 3));
+            client.set("e", "n", &json!(n));
+            client.saved().await;
+        }
+        if round == 3 {
+            // It goes with the next compaction.
+            let told = server.admin("PATCH", &path, br#"{"bytes":1}"#).await;
+            assert_eq!(told.status, 200, "{:?}", told.text());
+        }
+        server.compact(SPACE, false).await;
+        if round == 0 {
+            replay = Some(Replay::start(server.addr(), SPACE, "?paused=1&speed=64").await);
+        }
     }
-    server.restart().await;
-    let rows = Rows::open(&server.folder()).await;
-    let history = rows.whole_history(SPACE).await;
-    let stored: Vec<(u16, Record)> = history
-        .values()
-        .filter(|(kind, _)| *kind == 7)
-        .flat_map(|(_, payload)| {
-            Chunk::unpack(payload)
-                .expect("a chunk")
-                .samples()
-                .expect("samples")
-        })
-        .flat_map(|sample| sample.records)
-        .collect();
-    assert!(stored.len() >= 10, "{}", stored.len());
-    let mut replay = Replay::start(server.addr(), SPACE, "?speed=64").await;
+    let mut replay = replay.expect("begun");
+    let oldest = eventually("the past is pruned", async || {
+        let info = http::get(server.addr(), &format!("/api/v1/spaces/{SPACE}"))
+            .await
+            .json();
+        info["oldest_seq"].as_u64().filter(|oldest| *oldest > 0)
+    })
+    .await;
+    replay.say(Order::Play).await;
     replay.ends().await;
-    assert_eq!(replay.poses, stored);
-    // And in the middle everybody is where they were.
-    let last = stored.last().expect("a sample").1;
-    replay.seek(Target::Time(u64::MAX >> 12)).await;
-    assert!(replay.here.is_empty() || replay.here[&handle] == last);
-    let (before, _) = history.iter().find(|(_, (kind, _))| *kind == 7).expect("a chunk");
-    replay.seek(seq(*before)).await;
-    assert_eq!(replay.here.get(&handle), Some(&last));
+    assert_eq!(replay.resets, [(0, 0), (0, oldest)]);
+    assert_eq!(replay.content(), server.content(SPACE).await);
 }
 
 /// SPEC R1.

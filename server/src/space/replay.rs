@@ -89,6 +89,7 @@ impl Player {
                 store: start.store,
                 range: [start.row.created_at; 2],
                 row: start.row,
+                looked: now,
             },
             outlet: Outlet::new(lanes),
             orders,
@@ -137,7 +138,7 @@ impl Player {
         self.fill().await?;
         let now = Instant::now();
         match self.next_due() {
-            None => self.end().await?,
+            None => drop(self.end().await?),
             Some(due) if due <= self.clock.moment(now) => self.emit(),
             Some(due) => {
                 let ahead = (due - self.clock.moment(now)).max(0.0);
@@ -151,7 +152,7 @@ impl Player {
             }
         }
         if self.told.elapsed() >= limits::REPLAY_POSITION_EVERY {
-            self.tell();
+            self.tell().await?;
         }
         Ok(())
     }
@@ -170,16 +171,15 @@ impl Player {
                 self.clock.set_state(State::Paused);
             }
         }
-        for _ in 0..pending.steps {
-            self.step().await?;
+        if pending.steps > 0 {
+            self.step(pending.steps).await?;
         }
         if pending.steps < 0 {
             let to = self.kept.before(self.seq, pending.steps.unsigned_abs()).await?;
             self.jump(Target::Seq(to.0.cast_unsigned()), pending.id).await?;
         }
         self.done = self.done.max(pending.id);
-        self.tell();
-        Ok(())
+        self.tell().await
     }
 
     /// Reads what comes next, unless it is known.
@@ -191,11 +191,19 @@ impl Player {
                 .store
                 .history(self.kept.row.key, self.read, page, Kinds::LISTED)
                 .await?;
+            if stretch.base > self.read {
+                // What came next was pruned while we stood there. Left out, it would be missing to all that builds on it.
+                self.jump(Target::Seq(stretch.base.0.cast_unsigned()), self.done)
+                    .await?;
+                self.tell().await?;
+                continue;
+            }
             if stretch.seen == self.read {
                 break;
             }
             self.read = stretch.seen;
             self.events = stretch.events.into();
+            self.reel.look_again();
         }
         self.reel.fill(&self.kept.store, self.kept.row.key).await
     }
@@ -246,37 +254,38 @@ impl Player {
         }
     }
 
-    /// Plays the next event, whenever it was.
-    async fn step(&mut self) -> Result<(), Trouble> {
-        self.fill().await?;
-        let Some(event) = self.events.pop_front() else {
-            return self.end().await;
-        };
-        self.clock.set(event.at as f64);
-        while self
-            .reel
-            .next_at()
-            .is_some_and(|at| at as f64 - self.lead() < event.at as f64)
-        {
-            self.emit_sample();
-            self.reel.fill(&self.kept.store, self.kept.row.key).await?;
+    /// Plays so many events, whenever they were. Of where everybody is only that is told, not the way there: between two
+    /// events may lie hours of it.
+    async fn step(&mut self, events: i64) -> Result<(), Trouble> {
+        let mut left = events;
+        while left > 0 {
+            self.outlet.room().await;
+            self.fill().await?;
+            if let Some(event) = self.events.pop_front() {
+                self.clock.set(event.at as f64);
+                self.emit_event(&event);
+                left -= 1;
+            } else if self.end().await? {
+                break;
+            }
         }
-        self.emit_event(&event);
+        let at = self.clock.moment(Instant::now()) as i64;
+        let tick = self.everybody(self.seq, at).await?;
+        self.outlet.say(tick);
         Ok(())
     }
 
-    /// Nothing is left, unless something has happened since we looked.
-    async fn end(&mut self) -> Result<(), Trouble> {
+    /// Nothing is left. False when something has happened since we looked.
+    async fn end(&mut self) -> Result<bool, Trouble> {
         self.kept.look().await?;
         if self.kept.row.seq > self.read {
-            self.reel.look_again();
-            return Ok(());
+            return Ok(false);
         }
         self.seq = self.read;
         self.clock.set_state(State::Ended);
         self.clock.set(self.kept.range[1] as f64);
-        self.tell();
-        Ok(())
+        self.tell().await?;
+        Ok(true)
     }
 
     /// Is at another moment, with everything that was there. It is shown also when another one is wanted by now: who drags a
@@ -287,19 +296,12 @@ impl Player {
         let (seq, at) = self.kept.resolve(to).await?;
         let (document, share) = self.document(seq).await?;
         self.cast.go_to(&self.kept, self.seq, seq).await?;
-        let poses = self
-            .reel
-            .go_to(&self.kept.store, self.kept.row.key, seq, at)
-            .await?;
-        let poses: Vec<_> = poses
-            .into_iter()
-            .filter(|(handle, _)| self.cast.has(*handle))
-            .collect();
         self.seq = seq;
         self.read = seq;
         self.events.clear();
         self.clock.set(at as f64);
         self.tick0 = at - limits::REPLAY_TICK0_BEFORE_MS;
+        let tick = self.everybody(seq, at).await?;
         self.say(&Told::Reset {
             id,
             seq: seq.0.cast_unsigned(),
@@ -308,10 +310,18 @@ impl Player {
         self.outlet.say_with(document, share);
         let mut frames = vec![wire::presence(&self.welcome(at).write())];
         frames.extend(roster_frames(seq, &self.cast.entries()));
-        frames.push(wire::presence(&track::tick(self.tick(at), true, &poses)));
+        frames.push(tick);
         frames.into_iter().for_each(|frame| self.outlet.say(frame));
         self.done = self.done.max(id);
         Ok(())
+    }
+
+    /// Where everybody is at a moment, as a full TICK; what comes after it is played from there.
+    async fn everybody(&mut self, seq: Seq, at: i64) -> Result<Bytes, Trouble> {
+        let key = self.kept.row.key;
+        let mut poses = self.reel.go_to(&self.kept.store, key, seq, at).await?;
+        poses.retain(|(handle, _)| self.cast.has(*handle));
+        Ok(wire::presence(&track::tick(self.tick(at), true, &poses)))
     }
 
     /// The document after event `seq`, ready to be sent. Where there is no room for it, we wait without it.
@@ -356,7 +366,13 @@ impl Player {
         u32::try_from((at - self.tick0).max(0) / limits::REPLAY_TICK_MS).unwrap_or(u32::MAX)
     }
 
-    fn tell(&mut self) {
+    async fn tell(&mut self) -> Result<(), Trouble> {
+        // A client's clock does not go beyond the end that it was told of.
+        let soon = 2_000.0 * limits::REPLAY_POSITION_EVERY.as_secs_f64() * self.clock.speed();
+        let near = self.clock.moment(Instant::now()) + soon > self.kept.range[1] as f64;
+        if near || self.seq > self.kept.row.seq || self.kept.looked.elapsed() >= limits::REPLAY_LOOK_EVERY {
+            self.kept.look().await?;
+        }
         self.told = Instant::now();
         let [from, to] = self.kept.range.map(|at| at.max(0).cast_unsigned());
         let position = Position {
@@ -370,6 +386,7 @@ impl Player {
             range: [from, to],
         };
         self.say(&Told::Position(position));
+        Ok(())
     }
 
     fn say(&self, told: &Told) {

@@ -70,6 +70,8 @@ pub struct Stretch {
     pub events: Vec<Event>,
     /// Everything up to here was looked at; where it began when that was the end.
     pub seen: Seq,
+    /// What is pruned: nothing up to here is there any more.
+    pub base: Seq,
 }
 
 impl Store {
@@ -214,7 +216,8 @@ async fn stretch(
         .await?
         .ok_or(StoreError::Gone)?;
     let (head, base): (i64, i64) = (head.get(0), head.get(1));
-    let after = Seq(after.0.max(base));
+    let base = Seq(base);
+    let after = after.max(base);
     let sealed = sqlx::query(
         "select first_seq, last_seq, raw_len, body, crc, format from segment
          where space_id = ?1 and last_seq > ?2 and kinds & ?3 <> 0 order by first_seq limit 1",
@@ -229,6 +232,7 @@ async fn stretch(
         let stretch = Stretch {
             events: Vec::new(),
             seen: Seq(row.get(1)),
+            base,
         };
         return Ok(Found {
             after,
@@ -272,7 +276,7 @@ async fn stretch(
     };
     Ok(Found {
         after,
-        stretch: Stretch { events, seen },
+        stretch: Stretch { events, seen, base },
         block: None,
     })
 }

@@ -4,6 +4,7 @@ use crate::space::Trouble;
 use crate::store::{Kinds, SpaceRow, Store};
 use thexr_schema::ids::Seq;
 use thexr_schema::replay::Target;
+use tokio::time::Instant;
 
 /// A history, as far as it is kept.
 pub(super) struct Kept {
@@ -13,6 +14,8 @@ pub(super) struct Kept {
     pub row: SpaceRow,
     /// When the first kept event was and the newest, ms since 1970.
     pub range: [i64; 2],
+    /// When the last look was.
+    pub looked: Instant,
 }
 
 impl Kept {
@@ -24,6 +27,7 @@ impl Kept {
         if let Some((first, last)) = self.store.extent(self.row.key).await? {
             self.range = [first, last];
         }
+        self.looked = Instant::now();
         Ok(())
     }
 
