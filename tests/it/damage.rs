@@ -111,3 +111,36 @@ async fn members_of_a_space_that_fell_over_leave_although_nobody_comes_back() {
     let left = eventually("the leave", left).await;
     assert!(left.contains("\"grace\""), "{left}");
 }
+
+/// SPEC J10. Regression: a timeline of long ago read everything that came after it.
+#[tokio::test]
+async fn a_timeline_does_not_read_what_came_after_it() {
+    let mut server = Server::start().await;
+    let activity = async |server: &Server, query: &str| {
+        http::get(server.addr(), &format!("/api/v1/spaces/hall/activity{query}")).await
+    };
+    let _ana = Member::join(server.addr(), "hall", "ana").await;
+    let client = Client::connect(server.addr(), "hall").await;
+    client.set("box", "n", &json!(0));
+    client.saved().await;
+    server.compact("hall", false).await;
+    let to = activity(&server, "").await.json()["from"].clone();
+    let _ben = Member::join(server.addr(), "hall", "ben").await;
+    client.set("box", "n", &json!(1));
+    client.saved().await;
+    server.compact("hall", false).await;
+    server.stop().await;
+    damage(
+        &server,
+        "update segment set crc = crc + 1 where first_seq > (select min(first_seq) from segment)",
+    )
+    .await;
+    server.start_again().await;
+    assert_eq!(problem(&activity(&server, "").await), (500, "damaged".into()));
+    let to = to.as_str().expect("a time");
+    let early = activity(&server, &format!("?to={to}")).await;
+    assert_eq!(
+        (early.status, &early.json()["members"][0]["name"]),
+        (200, &json!("ana"))
+    );
+}

@@ -84,13 +84,16 @@ async fn read(fold: &mut Fold, store: &Store, key: SpaceKey) -> Result<(), Probl
     for tally in &counted.rows {
         fold.take_tally(tally);
     }
-    loop {
+    // What came after the frame is not asked for, however much of it there is.
+    let until = store.seq_at(key, frame.to).await?;
+    while sealed < until {
         let page = limits::HISTORY_PAGE_EVENTS;
         let stretch = store.history(key, sealed, page, Kinds::MEMBERS).await?;
         if stretch.seen == sealed {
-            return Ok(());
+            break;
         }
         sealed = stretch.seen;
         stretch.events.iter().for_each(|event| fold.take_member(event));
     }
+    Ok(())
 }
