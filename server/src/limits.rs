@@ -244,6 +244,10 @@ pub const REPLAY_DOCUMENTS_KIB: u32 = 256 << 10;
 pub const REPLAY_DOCUMENT_WAIT: Duration = Duration::from_secs(30);
 /// A replay that plays says where it is this often.
 pub const REPLAY_POSITION_EVERY: Duration = Duration::from_millis(250);
+/// Moments of which a replay remembers who was there: a step back reads no more of the journal than is between two of them.
+pub const REPLAY_MARKS_MAX: usize = 32;
+/// Members in all of them together; with more there are fewer.
+pub const REPLAY_MARKED_MEMBERS_MAX: usize = 20_000;
 /// A replay looks how much history there is this often, and, near its end, each time it says where it is.
 pub const REPLAY_LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Least time from the start of one jump of a replay to the start of the next: each builds a document, and a slider asks

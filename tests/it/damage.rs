@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use thexr_tests::replay::Replay;
 use thexr_tests::{Client, Member, Server, eventually, http};
 
 const ENTITIES: &str = "/api/v1/spaces/hall/entities";
@@ -143,4 +144,29 @@ async fn a_timeline_does_not_read_what_came_after_it() {
         (early.status, &early.json()["members"][0]["name"]),
         (200, &json!("ana"))
     );
+}
+
+/// SPEC R3. Regression: a step back read the journal from its beginning.
+#[tokio::test]
+async fn a_step_back_does_not_read_what_was_long_before_it() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), "hall").await;
+    let mut here = Vec::new();
+    for round in 0..4 {
+        here.push(Member::join(server.addr(), "hall", &format!("ana{round}")).await);
+        client.set("box", "n", &json!(round));
+        client.saved().await;
+        server.compact("hall", false).await;
+    }
+    let mut replay = Replay::start(server.addr(), "hall", "?at=9999999999999&paused=1").await;
+    let (end, all) = (replay.at().seq, replay.names());
+    assert_eq!(all.len(), 4);
+    damage(
+        &server,
+        "update segment set crc = crc + 1 where first_seq = (select min(first_seq) from segment)",
+    )
+    .await;
+    replay.step(-1).await;
+    assert!(replay.at().seq < end);
+    assert_eq!(replay.names(), all);
 }

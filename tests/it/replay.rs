@@ -276,6 +276,12 @@ async fn who_came_and_went_is_told_as_it_was_told() {
         replay.seek(Target::Seq(at)).await;
         assert_eq!(replay.names(), names, "after {at}");
     }
+    // From wherever it comes, as one that has been nowhere yet.
+    for at in (0..=live.last().expect("told").0).rev().step_by(2) {
+        replay.seek(Target::Seq(at)).await;
+        let fresh = Replay::start(server.addr(), SPACE, &format!("?from={at}&paused=1")).await;
+        assert_eq!(replay.names(), fresh.names(), "after {at}");
+    }
 }
 
 /// SPEC R4. Regression: the newest event and the end of the recording were those of the last jump.

@@ -137,8 +137,14 @@ impl Store {
 
     /// The newest event of these kinds up to `seq`.
     pub async fn last_before(&self, key: SpaceKey, seq: Seq, kinds: Kinds) -> Result<Option<Event>> {
+        self.nth_before(key, seq, 0, kinds).await
+    }
+
+    /// The event of these kinds up to `seq` that `n` others follow; nothing when there are fewer.
+    pub async fn nth_before(&self, key: SpaceKey, seq: Seq, n: usize, kinds: Kinds) -> Result<Option<Event>> {
+        let rows = "where space_id = ? and seq <= ? and (1 << kind) & ? <> 0";
         let sql = format!(
-            "select {} where space_id = ? and seq <= ? and (1 << kind) & ? <> 0 order by seq desc limit 1",
+            "select {} {rows} order by seq desc limit 1 offset ?",
             read::EVENT_COLUMNS
         );
         let mut tx = self.reader.begin().await?;
@@ -146,10 +152,21 @@ impl Store {
             .bind(key.0)
             .bind(seq.0)
             .bind(kinds.0)
+            .bind(i64::try_from(n).unwrap_or(i64::MAX))
             .fetch_optional(&mut *tx)
             .await?;
         let mut found = row.as_ref().map(read::event).transpose()?;
-        let mut until = seq;
+        let (mut until, mut left) = (seq, n);
+        if found.is_none() && n > 0 {
+            let sql = format!("select count(*) from event {rows}");
+            let counted = sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(key.0)
+                .bind(seq.0)
+                .bind(kinds.0)
+                .fetch_one(&mut *tx)
+                .await?;
+            left -= usize::try_from(counted.get::<i64, _>(0)).unwrap_or(0).min(n);
+        }
         while found.is_none() {
             let row = sqlx::query(
                 "select first_seq, last_seq, raw_len, body, crc, format from segment
@@ -162,9 +179,12 @@ impl Store {
             .await?;
             let Some(row) = row else { break };
             let first: i64 = row.get(0);
-            let events = Block::of(&row)?.unpack(Seq::ZERO, kinds).await?;
-            found = events.into_iter().rev().find(|event| event.seq <= seq);
-            // All of this block was later: the one before it.
+            let mut events = Block::of(&row)?.unpack(Seq::ZERO, kinds).await?;
+            events.retain(|event| event.seq <= seq);
+            let count = events.len();
+            found = events.into_iter().rev().nth(left);
+            // It is in the block before this one.
+            left = left.saturating_sub(count);
             until = Seq(first - 1);
         }
         tx.commit().await?;

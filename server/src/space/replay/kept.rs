@@ -33,19 +33,12 @@ impl Kept {
 
     /// The number of the event so many events before the one that was played last.
     pub async fn before(&self, seq: Seq, steps: u64) -> Result<Seq, Trouble> {
-        let mut to = Seq(seq.0 + 1);
-        // The first is that one itself.
-        for _ in 0..=steps {
-            let event = self
-                .store
-                .last_before(self.row.key, Seq(to.0 - 1), Kinds::LISTED)
-                .await?;
-            let Some(event) = event else {
-                return Ok(self.row.base_seq);
-            };
-            to = event.seq;
-        }
-        Ok(to)
+        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
+        let found = self
+            .store
+            .nth_before(self.row.key, seq, steps, Kinds::LISTED)
+            .await?;
+        Ok(found.map_or(self.row.base_seq, |event| event.seq))
     }
 
     /// The event and the time of a target, within what is kept.
