@@ -17,6 +17,23 @@ fn sum(activity: &Value, what: &str) -> u64 {
     buckets.iter().filter_map(|bucket| bucket[what].as_u64()).sum()
 }
 
+/// SPEC J10. Regression: all that was in a sealed block counted as edits.
+#[tokio::test]
+async fn only_edits_count_also_when_they_are_sealed() {
+    let server = Server::start().await;
+    let client = Client::connect(server.addr(), SPACE).await;
+    for round in 0..4 {
+        for n in 0..5 {
+            client.set("e", "n", &json!([round, n]));
+            client.saved().await;
+        }
+        // Which is an event too.
+        server.compact(SPACE, false).await;
+        let found = activity(&server, "?buckets=1").await;
+        assert_eq!(sum(&found, "edits"), 5 * (round + 1), "{found}");
+    }
+}
+
 /// SPEC J10.
 #[tokio::test]
 async fn a_timeline_is_the_same_before_and_after_its_events_are_sealed() {

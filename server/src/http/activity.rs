@@ -58,7 +58,8 @@ pub async fn show(
 async fn read(fold: &mut Fold, store: &Store, key: SpaceKey) -> Result<(), Problem> {
     let frame = fold.frame;
     let counted = store.counted(key, frame.from, frame.to, frame.width).await?;
-    let more = |block: &Block| block.may_have(Kinds::MEMBERS) || frame.straddles(block);
+    let more =
+        |block: &Block| block.may_have(Kinds::MEMBERS) || block.edits.is_none() || frame.straddles(block);
     // The newest ones, when there are too many: who looks back far enough knows that it was long ago.
     let open_from = counted
         .blocks

@@ -17,6 +17,8 @@ pub struct Block {
     pub last_at: i64,
     /// Which kinds are in it, as stored: bit n = kind n, -1 = not known.
     pub kinds: i64,
+    /// How many edits are in it, when that is known.
+    pub edits: Option<u64>,
 }
 
 impl Block {
@@ -68,7 +70,7 @@ impl Store {
         // One transaction: a seal in between moves rows from one table to the other.
         let mut tx = self.reader.begin().await?;
         let blocks = sqlx::query(
-            "select first_seq, last_seq, first_at, last_at, kinds from segment
+            "select first_seq, last_seq, first_at, last_at, kinds, edits from segment
              where space_id = ?1 and first_at <= ?2 and last_seq > (select base_seq from head where space_id = ?1)
              order by first_seq",
         )
@@ -93,6 +95,7 @@ impl Store {
             first_at: row.get(2),
             last_at: row.get(3),
             kinds: row.get(4),
+            edits: row.get::<Option<i64>, _>(5).map(i64::cast_unsigned),
         };
         let tally = |row: &sqlx::sqlite::SqliteRow| Tally {
             bucket: row.get(0),

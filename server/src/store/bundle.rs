@@ -318,8 +318,8 @@ impl Incoming {
             return Ok(());
         };
         sqlx::query(
-            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc, format, kinds)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc, format, kinds,
+             edits) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(self.key.0)
         .bind(first.seq.0)
@@ -331,6 +331,7 @@ impl Incoming {
         .bind(i64::from(crc32fast::hash(&block.body)))
         .bind(block.format)
         .bind(segment::kinds(events))
+        .bind(segment::edits(events))
         .execute(&mut *self.tx)
         .await?;
         Ok(())

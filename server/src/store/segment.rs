@@ -4,7 +4,7 @@
 //! user and payload as length-prefixed bytes (an absent name is length 0), then, since format 2, what an edit changed:
 //! `varint 0` when that was not recorded, else `varint length + 1` and the text. zstd level 3.
 
-use super::{Event, StoreError};
+use super::{Event, EventKind, StoreError};
 use crate::limits;
 use bytes::Bytes;
 use thexr_schema::ids::Seq;
@@ -21,6 +21,12 @@ pub fn kinds(events: &[Event]) -> i64 {
     events
         .iter()
         .fold(0, |bits, event| bits | 1i64 << event.kind.clamp(0, 62))
+}
+
+/// How many of them are edits.
+pub fn edits(events: &[Event]) -> i64 {
+    let edits = events.iter().filter(|event| event.kind == EventKind::Edit as i64);
+    edits.count() as i64
 }
 
 /// Packs events; gives the compressed block and its size before compression.

@@ -114,15 +114,15 @@ impl Store {
             return Ok(false);
         };
         let (first, last, first_at, last_at) = (first.seq, last.seq, first.at, last.at);
-        let kinds = segment::kinds(&events);
+        let (kinds, edits) = (segment::kinds(&events), segment::edits(&events));
         let packed = tokio::task::spawn_blocking(move || segment::pack(&events)).await;
         let (body, raw_len) = packed
             .map_err(|e| StoreError::Damaged(format!("packing: {e}")))?
             .map_err(|e| StoreError::Db(sqlx::Error::Io(e)))?;
         let mut tx = self.writer.begin_with("begin immediate").await?;
         sqlx::query(
-            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc, format, kinds)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc, format, kinds,
+             edits) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(key.0)
         .bind(first.0)
@@ -134,6 +134,7 @@ impl Store {
         .bind(i64::from(crc32fast::hash(&body)))
         .bind(segment::FORMAT)
         .bind(kinds)
+        .bind(edits)
         .execute(&mut *tx)
         .await?;
         sqlx::query("delete from event where space_id = ? and seq between ? and ?")

@@ -245,7 +245,7 @@ fn rows_of_no_space_are_found_in_every_table() {
         ),
         (
             "segment",
-            "insert into segment values (77, 1, 1, 0, 0, 0, x'', 0, 1, 0)",
+            "insert into segment values (77, 1, 1, 0, 0, 0, x'', 0, 1, 0, 0)",
         ),
         (
             "snapshot",

@@ -48,7 +48,7 @@ impl Fold {
         }
     }
 
-    /// A block that is not unpacked: its events are spread over the time it took.
+    /// A block that is not unpacked: its edits are spread over the time it took.
     pub fn take_block(&mut self, block: &Block) {
         if block.may_have(Kinds::MEMBERS) {
             self.members_from = Some(block.last_at);
@@ -60,12 +60,14 @@ impl Fold {
             self.frame.bucket(block.first_at),
             self.frame.bucket(block.last_at),
         );
-        let events = (block.last.0 - block.first.0 + 1).cast_unsigned();
+        // One of before they were counted is unpacked, or too long ago to be.
+        let all = (block.last.0 - block.first.0 + 1).cast_unsigned();
+        let edits = block.edits.unwrap_or(all);
         let pieces = (last - first + 1) as u64;
         for bucket in &mut self.buckets[first..=last] {
-            bucket.edits += events / pieces;
+            bucket.edits += edits / pieces;
         }
-        self.buckets[last].edits += events % pieces;
+        self.buckets[last].edits += edits % pieces;
         if self.frame.has(block.last_at) {
             self.buckets[last].seq = block.last.0;
         }
@@ -331,6 +333,7 @@ mod tests {
             first_at,
             last_at,
             kinds,
+            edits: Some(5),
         };
         let frame = Frame::new(1_000, 3_999, 3).expect("a frame");
         assert!(!frame.straddles(&block(1_000, 1_999, 2)) && frame.straddles(&block(1_000, 2_000, 2)));
@@ -344,7 +347,7 @@ mod tests {
         let all = fold.finish(Seq(0), Seq(7));
         assert_eq!(
             all.buckets.iter().map(|bucket| bucket.edits).collect::<Vec<_>>(),
-            [10, 4, 0]
+            [7, 3, 0]
         );
         assert_eq!(all.members_from.as_deref(), Some("1970-01-01T00:00:02.500Z"));
         assert!(block(0, 1, -1).may_have(Kinds::MEMBERS) && !block(0, 1, 2).may_have(Kinds::MEMBERS));
