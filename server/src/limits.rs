@@ -218,7 +218,8 @@ pub const POSE_TRACK_HZ_MAX: u64 = 20;
 pub const POSE_CHUNK_SPAN: Duration = Duration::from_secs(15);
 /// And at this size, bytes before compression: a thousand moving people for nine seconds.
 pub const POSE_CHUNK_BYTES: usize = 256 << 10;
-/// Bytes of the pose track of a space in an hour, before compression; further samples are skipped. Two thousand moving
+/// Bytes of the pose track of a space in an hour, before compression, and a minute's worth each time it is opened; further
+/// samples are skipped. Two thousand moving
 /// people once a second fit. Symptom: `limit_hits` of `pose_track`, and poses that jump in a replay.
 pub const POSE_TRACK_BYTES_PER_HOUR: u32 = 256 << 20;
 
