@@ -66,8 +66,8 @@ pub const INBOX_KIB: u32 = 24 << 10;
 pub const CONTROL_LEN: usize = 256;
 /// Bytes a connection may have waiting to be written; full = closed with 4508, and the client resyncs.
 pub const OUTBOX_BYTES_MAX: usize = 8 << 20;
-/// A first sync may be larger than the outbox: it is shared bytes, and this many times the document at most. The bytes of
-/// a replay's are its own, and bounded by [`REPLAY_DOCUMENTS_KIB`].
+/// A first sync, or an update that is larger than the outbox as after a restore, may wait beside it: it is shared bytes, and
+/// this many times the document at most. The bytes of a replay's are its own, and bounded by [`REPLAY_DOCUMENTS_KIB`].
 pub const OUTBOX_SYNC_BYTES_MAX: usize = 128 << 20;
 /// Pieces in that queue, whatever their size: bounds the bookkeeping.
 pub const OUTBOX_LEN_MAX: usize = 8_192;

@@ -375,3 +375,23 @@ async fn a_fork_begins_as_the_other_was() {
         "the first is as it was"
     );
 }
+
+/// SPEC J8. Regression: a restore of more than 8 MiB closed everybody as a slow reader.
+#[tokio::test]
+async fn a_large_space_goes_back_and_nobody_is_thrown_out() {
+    let server = Server::start().await;
+    let ana = Client::connect(server.addr(), SPACE).await;
+    let ben = Client::connect(server.addr(), SPACE).await;
+    for n in 0..3 {
+        ana.set(&format!("large{n}"), "text", &json!("x".repeat(3 << 20)));
+        ana.saved().await;
+    }
+    let (then, _) = present(&server).await;
+    (0..3).for_each(|n| drop(ana.delete(&format!("large{n}"))));
+    ana.saved().await;
+    post(&server, "/restore", &json!({"seq": then})).await;
+    let content = server.content(SPACE).await;
+    for client in [ana, ben] {
+        client.agrees_with(&content).await;
+    }
+}

@@ -22,7 +22,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     reliable: VecDeque<Bytes>,
-    reliable_bytes: usize,
+    /// Bytes in it, without …
+    bytes: usize,
+    /// … what was larger than the lane, which takes no room from what follows it.
+    sync_bytes: usize,
     lossy: Option<Lossy>,
     close: Option<Close>,
 }
@@ -54,47 +57,44 @@ impl Lanes {
     /// Appends a frame that must arrive. `Full` closes the lane with 4508: the client comes back and resyncs by
     /// state vector, which costs less than the backlog.
     pub fn push(&self, frame: Bytes) -> Result<(), Full> {
-        self.push_within(frame, limits::OUTBOX_BYTES_MAX)
+        let bytes = frame.len();
+        self.append([frame], bytes, bytes > limits::OUTBOX_BYTES_MAX)
     }
 
     /// The same for a first sync, which may be larger than the lane.
     pub fn push_sync(&self, frame: Bytes) -> Result<(), Full> {
-        self.push_within(frame, limits::OUTBOX_SYNC_BYTES_MAX)
+        let bytes = frame.len();
+        self.append([frame], bytes, true)
     }
 
     /// Appends several frames at once, so that they leave in one write.
     pub fn push_all(&self, frames: Vec<Bytes>) -> Result<(), Full> {
-        let bytes: usize = frames.iter().map(Bytes::len).sum();
-        let mut state = self.state();
-        if state.close.is_some() {
-            return Ok(());
-        }
-        if state.reliable_bytes + bytes > limits::OUTBOX_BYTES_MAX
-            || state.reliable.len() + frames.len() > limits::OUTBOX_LEN_MAX
-        {
-            drop(state);
-            self.close_now(thexr_schema::close::SLOW_CONSUMER);
-            return Err(Full);
-        }
-        state.reliable_bytes += bytes;
-        state.reliable.extend(frames);
-        drop(state);
-        self.0.bell.notify_one();
-        Ok(())
+        let bytes = frames.iter().map(Bytes::len).sum();
+        self.append(frames, bytes, bytes > limits::OUTBOX_BYTES_MAX)
     }
 
-    fn push_within(&self, frame: Bytes, bytes_max: usize) -> Result<(), Full> {
+    /// What is larger than the lane, as after a restore, is like a first sync: whoever comes back for it gets no less.
+    fn append<F>(&self, frames: F, bytes: usize, sync: bool) -> Result<(), Full>
+    where
+        F: IntoIterator<Item = Bytes, IntoIter: ExactSizeIterator>,
+    {
+        let frames = frames.into_iter();
         let mut state = self.state();
         if state.close.is_some() {
             return Ok(());
         }
-        if state.reliable_bytes + frame.len() > bytes_max || state.reliable.len() >= limits::OUTBOX_LEN_MAX {
+        let (waiting, most) = if sync {
+            (&mut state.sync_bytes, limits::OUTBOX_SYNC_BYTES_MAX)
+        } else {
+            (&mut state.bytes, limits::OUTBOX_BYTES_MAX)
+        };
+        *waiting += bytes;
+        if *waiting > most || state.reliable.len() + frames.len() > limits::OUTBOX_LEN_MAX {
             drop(state);
             self.close_now(thexr_schema::close::SLOW_CONSUMER);
             return Err(Full);
         }
-        state.reliable_bytes += frame.len();
-        state.reliable.push_back(frame);
+        state.reliable.extend(frames);
         drop(state);
         self.0.bell.notify_one();
         Ok(())
@@ -142,7 +142,7 @@ impl Lanes {
             let mut state = self.state();
             state.close.get_or_insert(close);
             state.reliable = VecDeque::new();
-            state.reliable_bytes = 0;
+            (state.bytes, state.sync_bytes) = (0, 0);
             state.lossy = None;
         }
         self.0.bell.notify_one();
@@ -163,7 +163,7 @@ impl Lanes {
     /// Takes everything.
     pub fn drain(&self) -> Drained {
         let mut state = self.state();
-        state.reliable_bytes = 0;
+        (state.bytes, state.sync_bytes) = (0, 0);
         Drained {
             frames: std::mem::take(&mut state.reliable),
             lossy: state.lossy.take(),
@@ -194,6 +194,23 @@ mod tests {
             "a full lane is emptied, the peer resyncs"
         );
         assert_eq!(drained.close, Some(close::SLOW_CONSUMER));
+    }
+
+    /// Regression: a restore of a large space threw everybody out.
+    #[test]
+    fn what_is_larger_than_the_lane_leaves_room_for_what_follows() {
+        let lanes = Lanes::default();
+        let large = Bytes::from(vec![0; limits::OUTBOX_BYTES_MAX + 1]);
+        let small = Bytes::from(vec![0; limits::OUTBOX_BYTES_MAX]);
+        assert_eq!(lanes.push(large.clone()), Ok(()));
+        assert_eq!(lanes.push_all(vec![large.clone(), Bytes::new()]), Ok(()));
+        assert_eq!(lanes.push(small), Ok(()));
+        assert_eq!(lanes.drain().frames.len(), 4);
+        let times = limits::OUTBOX_SYNC_BYTES_MAX / large.len();
+        for _ in 0..times {
+            assert_eq!(lanes.push(large.clone()), Ok(()));
+        }
+        assert_eq!(lanes.push(large), Err(Full), "it has a bound all the same");
     }
 
     #[test]
