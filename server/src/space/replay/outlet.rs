@@ -135,8 +135,8 @@ mod tests {
     use super::*;
 
     /// SPEC R5.
-    #[test]
-    fn what_is_said_counts_until_it_is_written() {
+    #[tokio::test]
+    async fn what_is_said_counts_until_it_is_written() {
         let lanes = Lanes::default();
         let outlet = Outlet::new(lanes.clone());
         let large = 2 * limits::REPLAY_QUEUE_BYTES;
@@ -154,6 +154,9 @@ mod tests {
         // A connection that is gone holds nothing up.
         lanes.close_now(thexr_schema::close::SLOW_CONSUMER);
         assert!(!outlet.heaped());
-        assert!(Share::now(usize::MAX).is_some(), "the largest goes alone");
+        let largest = Share::now(usize::MAX).expect("it goes alone");
+        assert!(Share::now(large).is_none() && Share::now(1).is_some());
+        let (later, ()) = tokio::join!(Share::later(large), async { drop(largest) });
+        assert!(later.is_ok(), "when there is room");
     }
 }
