@@ -19,7 +19,7 @@ mod writer;
 
 pub use activity::{Block, Counted, Tally};
 pub use admin::{Usage, check};
-pub use bundle::{Incoming, NewSpace, Outgoing, Packed, Piece, Retention, SnapshotRow};
+pub use bundle::{Incoming, NewSpace, Outgoing, Piece, Retention, SnapshotRow};
 pub use heads::{Moved, Moves};
 pub use history::{Kinds, Stretch};
 pub use member::{MemberRow, RosterChange};

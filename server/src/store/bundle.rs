@@ -2,9 +2,8 @@
 //! that a space is there as a whole or not at all. What is in them is judged by the caller.
 
 use super::admin::{bury, clear, insert};
-use super::{
-    Event, Head, MemberRow, Result, SpaceKey, SpaceRow, Store, StoreError, event_crc, member, read, segment,
-};
+use super::segment::{self, Listed, Packed};
+use super::{Event, Head, MemberRow, Result, SpaceKey, SpaceRow, Store, StoreError, event_crc, member, read};
 use crate::limits;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -34,17 +33,6 @@ pub struct SnapshotRow {
     pub raw_len: usize,
     /// SHA-256 of the canonical content.
     pub hash: Vec<u8>,
-    /// The compressed bytes.
-    pub body: Bytes,
-}
-
-/// Many events as one compressed block (`store/segment.rs`).
-#[derive(Debug, Clone)]
-pub struct Packed {
-    /// How it is laid out.
-    pub format: i64,
-    /// Bytes before compression.
-    pub raw_len: usize,
     /// The compressed bytes.
     pub body: Bytes,
 }
@@ -187,15 +175,7 @@ impl Outgoing {
             return Ok(None);
         };
         self.after = last;
-        let packed = tokio::task::spawn_blocking(move || segment::pack(&events)).await;
-        let (body, raw_len) = packed
-            .map_err(|e| StoreError::Damaged(format!("packing: {e}")))?
-            .map_err(|e| StoreError::Db(sqlx::Error::Io(e)))?;
-        let block = Packed {
-            format: segment::FORMAT,
-            raw_len,
-            body: Bytes::from(body),
-        };
+        let block = segment::pack(events).await?;
         Ok(Some((last, Piece::Events(block))))
     }
 
@@ -209,20 +189,8 @@ impl Outgoing {
         .fetch_optional(&mut *self.tx)
         .await?;
         let Some(row) = found else { return Ok(None) };
-        let (first, last, raw_len): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-        let body: Vec<u8> = row.get(3);
-        if i64::from(crc32fast::hash(&body)) != row.get::<i64, _>(4) {
-            let what = format!("the segment from {first} does not match its checksum");
-            return Err(StoreError::Damaged(what));
-        }
-        self.after = last;
-        let block = Packed {
-            format: row.get(5),
-            raw_len: usize::try_from(raw_len)
-                .map_err(|_| StoreError::Damaged(format!("segment {first} length")))?,
-            body: Bytes::from(body),
-        };
-        Ok(Some((last, Piece::Segment(block))))
+        self.after = row.get(1);
+        Ok(Some((self.after, Piece::Segment(Packed::of_row(&row)?))))
     }
 }
 
@@ -314,27 +282,10 @@ impl Incoming {
 
     /// Adds a segment; `events` is what is in it.
     pub async fn segment(&mut self, block: &Packed, events: &[Event]) -> Result<()> {
-        let (Some(first), Some(last)) = (events.first(), events.last()) else {
-            return Ok(());
-        };
-        sqlx::query(
-            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc, format, kinds,
-             edits) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(self.key.0)
-        .bind(first.seq.0)
-        .bind(last.seq.0)
-        .bind(first.at)
-        .bind(last.at)
-        .bind(block.raw_len as i64)
-        .bind(&block.body[..])
-        .bind(i64::from(crc32fast::hash(&block.body)))
-        .bind(block.format)
-        .bind(segment::kinds(events))
-        .bind(segment::edits(events))
-        .execute(&mut *self.tx)
-        .await?;
-        Ok(())
+        match Listed::of(events) {
+            Some(listed) => listed.insert(&mut self.tx, self.key, block).await,
+            None => Ok(()),
+        }
     }
 
     /// Adds events as rows.

@@ -1,8 +1,8 @@
 //! Reading back what happened: sealed segments, then rows, as one list in order. A page costs what it holds.
 
-use super::{Event, EventKind, Result, Snapshot, SpaceKey, Store, StoreError, read, segment};
+use super::segment::Packed;
+use super::{Event, EventKind, Result, Snapshot, SpaceKey, Store, StoreError, read};
 use crate::limits;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use thexr_schema::ids::Seq;
 
@@ -88,7 +88,7 @@ impl Store {
             block,
         } = found?;
         if let Some(block) = block {
-            stretch.events = block.unpack(after, kinds).await?;
+            stretch.events = unpack(block, after, kinds).await?;
             if stretch.events.len() > limit {
                 stretch.events.truncate(limit);
                 stretch.seen = stretch.events.last().map_or(after, |event| event.seq);
@@ -125,7 +125,7 @@ impl Store {
         match found? {
             Moment::At(seq) => Ok(seq),
             Moment::Within(block, base) => {
-                let events = block.unpack(Seq::ZERO, Kinds::ALL).await?;
+                let events = unpack(block, Seq::ZERO, Kinds::ALL).await?;
                 let last = events
                     .iter()
                     .rev()
@@ -179,7 +179,7 @@ impl Store {
             .await?;
             let Some(row) = row else { break };
             let first: i64 = row.get(0);
-            let mut events = Block::of(&row)?.unpack(Seq::ZERO, kinds).await?;
+            let mut events = unpack(Packed::of_row(&row)?, Seq::ZERO, kinds).await?;
             events.retain(|event| event.seq <= seq);
             let count = events.len();
             found = events.into_iter().rev().nth(left);
@@ -220,7 +220,7 @@ fn whole(events: &[Event], after: Seq) -> Result<()> {
 struct Found {
     after: Seq,
     stretch: Stretch,
-    block: Option<Block>,
+    block: Option<Packed>,
 }
 
 async fn stretch(
@@ -248,7 +248,7 @@ async fn stretch(
     .fetch_optional(&mut *connection)
     .await?;
     if let Some(row) = sealed {
-        let block = Block::of(&row)?;
+        let block = Packed::of_row(&row)?;
         let stretch = Stretch {
             events: Vec::new(),
             seen: Seq(row.get(1)),
@@ -323,7 +323,7 @@ async fn cut(
 enum Moment {
     At(Seq),
     /// In this block, or, when all of it is later, before it.
-    Within(Block, Seq),
+    Within(Packed, Seq),
 }
 
 async fn seq_at(connection: &mut SqliteConnection, key: SpaceKey, at: i64) -> Result<Moment> {
@@ -351,43 +351,15 @@ async fn seq_at(connection: &mut SqliteConnection, key: SpaceKey, at: i64) -> Re
     .fetch_optional(connection)
     .await?;
     Ok(match row {
-        Some(row) => Moment::Within(Block::of(&row)?, base),
+        Some(row) => Moment::Within(Packed::of_row(&row)?, base),
         None => Moment::At(base),
     })
 }
 
-/// A sealed block, as it is stored.
-struct Block {
-    body: Vec<u8>,
-    raw_len: usize,
-    format: i64,
-}
-
-impl Block {
-    /// Of `first_seq, last_seq, raw_len, body, crc, format`.
-    fn of(row: &SqliteRow) -> Result<Self> {
-        let (first, raw_len): (i64, i64) = (row.get(0), row.get(2));
-        let body: Vec<u8> = row.get(3);
-        if i64::from(crc32fast::hash(&body)) != row.get::<i64, _>(4) {
-            return Err(StoreError::Damaged(format!(
-                "the segment from {first} does not match its checksum"
-            )));
-        }
-        let raw_len =
-            usize::try_from(raw_len).map_err(|_| StoreError::Damaged(format!("segment {first} length")))?;
-        Ok(Self {
-            body,
-            raw_len,
-            format: row.get(5),
-        })
-    }
-
-    /// Off the runtime's own threads: a block is a megabyte.
-    async fn unpack(self, after: Seq, kinds: Kinds) -> Result<Vec<Event>> {
-        let unpacked =
-            tokio::task::spawn_blocking(move || segment::unpack(&self.body, self.raw_len, self.format)).await;
-        let mut events = unpacked.map_err(|e| StoreError::Damaged(format!("unpacking: {e}")))??;
-        events.retain(|event| event.seq > after && kinds.has(event.kind));
-        Ok(events)
-    }
+/// What is wanted of a block, unpacked off the runtime's own threads: it is a megabyte.
+async fn unpack(packed: Packed, after: Seq, kinds: Kinds) -> Result<Vec<Event>> {
+    let unpacked = tokio::task::spawn_blocking(move || packed.unpack()).await;
+    let mut events = unpacked.map_err(|e| StoreError::Damaged(format!("unpacking: {e}")))??;
+    events.retain(|event| event.seq > after && kinds.has(event.kind));
+    Ok(events)
 }

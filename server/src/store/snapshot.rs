@@ -1,6 +1,7 @@
 //! Replacing the log by a snapshot: swap first, seal after. Nothing is deleted before what replaces it is stored.
 
-use super::{EventKind, Result, SpaceKey, Store, StoreError, event_crc, read, segment};
+use super::segment::{self, Listed};
+use super::{EventKind, Result, SpaceKey, Store, event_crc, read};
 use crate::clock::now_ms;
 use crate::limits;
 use sqlx::{Row, SqliteConnection};
@@ -110,41 +111,20 @@ impl Store {
                 break;
             }
         }
-        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        let Some(listed) = Listed::of(&events) else {
             return Ok(false);
         };
-        let (first, last, first_at, last_at) = (first.seq, last.seq, first.at, last.at);
-        let (kinds, edits) = (segment::kinds(&events), segment::edits(&events));
-        let packed = tokio::task::spawn_blocking(move || segment::pack(&events)).await;
-        let (body, raw_len) = packed
-            .map_err(|e| StoreError::Damaged(format!("packing: {e}")))?
-            .map_err(|e| StoreError::Db(sqlx::Error::Io(e)))?;
+        let packed = segment::pack(events).await?;
         let mut tx = self.writer.begin_with("begin immediate").await?;
-        sqlx::query(
-            "insert into segment (space_id, first_seq, last_seq, first_at, last_at, raw_len, body, crc, format, kinds,
-             edits) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(key.0)
-        .bind(first.0)
-        .bind(last.0)
-        .bind(first_at)
-        .bind(last_at)
-        .bind(raw_len as i64)
-        .bind(&body[..])
-        .bind(i64::from(crc32fast::hash(&body)))
-        .bind(segment::FORMAT)
-        .bind(kinds)
-        .bind(edits)
-        .execute(&mut *tx)
-        .await?;
+        listed.insert(&mut tx, key, &packed).await?;
         sqlx::query("delete from event where space_id = ? and seq between ? and ?")
             .bind(key.0)
-            .bind(first.0)
-            .bind(last.0)
+            .bind(listed.first.0)
+            .bind(listed.last.0)
             .execute(&mut *tx)
             .await?;
         sqlx::query("update head set sealed_seq = ? where space_id = ?")
-            .bind(last.0)
+            .bind(listed.last.0)
             .bind(key.0)
             .execute(&mut *tx)
             .await?;

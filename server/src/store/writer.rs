@@ -170,7 +170,7 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
         drops,
     );
     let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now_ms());
-    let mut packed = Packed::of(batch);
+    let mut values = Values::of(batch);
     let pad = |n: usize| n.next_power_of_two() - n;
     for append in batch {
         let edits = append.events.iter().filter(|e| e.kind == super::EventKind::Edit);
@@ -198,7 +198,7 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
                 event.user.as_deref(),
                 event.changes.as_deref(),
             ];
-            query = packed.bind(query, &event.payload, texts);
+            query = values.bind(query, &event.payload, texts);
         }
     }
     for _ in 0..pad(rows) {
@@ -206,11 +206,11 @@ async fn write_on(connection: &mut SqliteConnection, batch: &[Append]) -> Result
             query = query.bind(None::<i64>);
         }
     }
-    let texts: Arc<[u8]> = packed.texts.into();
+    let texts: Arc<[u8]> = values.texts.into();
     query = query
         .bind(texts.clone())
         .bind(texts.clone())
-        .bind(packed.payloads)
+        .bind(values.payloads)
         .bind(texts);
     let heads = changes.bind(query).fetch_all(connection).await?;
     Ok(batch
@@ -238,12 +238,12 @@ const ROW_LEN: usize = 12;
 
 /// The bytes of all events of a commit, one behind the other: SQLite takes each event's own out of them again. A
 /// value that is bound alone costs two allocations here, two frees on the connection's thread and a copy there.
-struct Packed {
+struct Values {
     payloads: Vec<u8>,
     texts: Vec<u8>,
 }
 
-impl Packed {
+impl Values {
     fn of(batch: &[Append]) -> Self {
         let events = || batch.iter().flat_map(|append| &append.events);
         Self {

@@ -312,6 +312,11 @@ fn what_a_segment_says_of_itself_is_true() {
         "wrong_kinds",
     );
     has(
+        &findings(&["update segment set edits = edits + 1 where first_seq = 1"]),
+        1,
+        "wrong_kinds",
+    );
+    has(
         &findings(&["update segment set format = 9 where first_seq = 1"]),
         1,
         "damaged_segment",
@@ -322,7 +327,10 @@ fn what_a_segment_says_of_itself_is_true() {
         "damaged_segment",
     );
     let folder = folder();
-    damage(&folder, "update segment set kinds = -1 where first_seq = 1");
+    damage(
+        &folder,
+        "update segment set kinds = -1, edits = null where first_seq = 1",
+    );
     assert_eq!(code(&run(&folder, &["fsck"])), 0, "not known is not wrong");
 }
 

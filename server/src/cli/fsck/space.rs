@@ -142,8 +142,9 @@ impl Walk {
                         );
                         self.problem(found.first, "damaged_segment", what);
                     }
-                    if found.kinds != -1 && found.kinds != segment::kinds(&events) {
-                        let what = "the segment holds other kinds of events than its row says";
+                    let kinds = found.kinds != -1 && found.kinds != segment::kinds(&events);
+                    if kinds || found.edits.is_some_and(|edits| edits != segment::edits(&events)) {
+                        let what = "the segment holds other kinds of events, or more or fewer edits, than its row says";
                         self.problem(found.first, "wrong_kinds", what);
                     }
                     events.retain(|event| event.seq.0 > self.base_seq);

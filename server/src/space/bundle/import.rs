@@ -5,7 +5,8 @@ use super::replay::{Replay, time};
 use super::{BadBundle, Header, Person, Trailer, read_packed, read_snapshot};
 use crate::clock::now_ms;
 use crate::limits;
-use crate::store::{Event, EventKind, Head, NewSpace, Packed, Retention, SpaceRow, Store, segment};
+use crate::store::segment::Packed;
+use crate::store::{Event, EventKind, Head, NewSpace, Retention, SpaceRow, Store};
 use bytes::Bytes;
 use serde_json::json;
 use std::io::Read;
@@ -139,8 +140,9 @@ fn parse<T: serde::de::DeserializeOwned>(body: &Bytes) -> Result<T, BadBundle> {
 }
 
 fn unpack(packed: &Packed) -> Result<Vec<Event>, BadBundle> {
-    let events = segment::unpack(&packed.body, packed.raw_len, packed.format);
-    events.map_err(|error| BadBundle::Unsound(error.to_string()))
+    packed
+        .unpack()
+        .map_err(|error| BadBundle::Unsound(error.to_string()))
 }
 
 /// The space that the header speaks of, under the name it is to have.

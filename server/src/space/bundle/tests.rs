@@ -5,7 +5,7 @@ use crate::limits;
 use crate::metrics::Metrics;
 use crate::space::compactor;
 use crate::space::doc::edit::{Edit, Edited};
-use crate::store::{Event, EventKind, segment};
+use crate::store::{Event, EventKind};
 use record::{Kind, Writer};
 use serde_json::Value;
 use std::sync::Arc;
@@ -51,12 +51,7 @@ fn note(seq: i64) -> Event {
 }
 
 fn packed(events: &[Event]) -> Vec<u8> {
-    let (body, raw_len) = segment::pack(events).expect("packs");
-    packed_body(&Packed {
-        format: segment::FORMAT,
-        raw_len,
-        body: body.into(),
-    })
+    packed_body(&Packed::of(events).expect("packs"))
 }
 
 /// A document with a box, as the snapshot of an event, and the edit that made it.

@@ -1,9 +1,8 @@
 //! Reads for `thexr fsck`: row by row, so that one bad row hides no other. A fault comes back as text beside what
 //! could still be read; nothing here changes anything.
 
-use super::super::{
-    Event, Head, OpenError, Result, Snapshot, SpaceKey, Store, StoreError, event_crc, read, segment,
-};
+use super::super::{Event, Head, OpenError, Result, Snapshot, SpaceKey, Store, StoreError, event_crc, read};
+use crate::store::segment::Packed;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use thexr_schema::ids::Seq;
@@ -28,6 +27,8 @@ pub struct SegmentCheck {
     pub last: i64,
     /// Which kinds are in it, as the row says; -1 = not known.
     pub kinds: i64,
+    /// How many of them are edits, as the row says; none = not counted.
+    pub edits: Option<i64>,
     /// The events, or what is wrong with the block.
     pub events: std::result::Result<Vec<Event>, String>,
 }
@@ -168,7 +169,7 @@ impl Store {
     /// pruned one is nobody's past.
     pub async fn check_segment(&self, key: SpaceKey, base: i64, after: i64) -> Result<Option<SegmentCheck>> {
         let found = sqlx::query(
-            "select first_seq, last_seq, raw_len, body, crc, format, kinds from segment
+            "select first_seq, last_seq, raw_len, body, crc, format, kinds, edits from segment
              where space_id = ? and last_seq > ? and first_seq > ? order by first_seq limit 1",
         )
         .bind(key.0)
@@ -177,18 +178,14 @@ impl Store {
         .fetch_optional(&self.reader)
         .await?;
         let Some(row) = found else { return Ok(None) };
-        let (body, format): (Vec<u8>, i64) = (row.try_get(3)?, row.try_get(5)?);
-        let events = if i64::from(crc32fast::hash(&body)) == row.try_get::<i64, _>(4)? {
-            usize::try_from(row.try_get::<i64, _>(2)?)
-                .map_err(|_| "its length is negative".to_owned())
-                .and_then(|raw_len| segment::unpack(&body, raw_len, format).map_err(fault))
-        } else {
-            Err("it does not match its checksum".to_owned())
-        };
+        let events = Packed::of_row(&row)
+            .and_then(|packed| packed.unpack())
+            .map_err(fault);
         Ok(Some(SegmentCheck {
             first: row.try_get(0)?,
             last: row.try_get(1)?,
             kinds: row.try_get(6)?,
+            edits: row.try_get(7)?,
             events,
         }))
     }
