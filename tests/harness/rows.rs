@@ -100,11 +100,12 @@ impl Rows {
                 .await
                 .expect("segments");
         for row in &segments {
-            let (len, body): (i64, Vec<u8>) = (row.get(0), row.get(1));
-            let format = row.get(2);
-            let events =
-                thexr::store::segment::unpack(&body, len as usize, format).expect("a segment unpacks");
-            for event in events {
+            let packed = thexr::store::segment::Packed {
+                format: row.get(2),
+                raw_len: row.get::<i64, _>(0) as usize,
+                body: row.get::<Vec<u8>, _>(1).into(),
+            };
+            for event in packed.unpack().expect("a segment unpacks") {
                 let twice = all.insert(event.seq.0, (event.kind, event.payload.to_vec()));
                 assert!(twice.is_none(), "event {} is there twice", event.seq.0);
             }
