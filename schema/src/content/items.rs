@@ -10,6 +10,9 @@ use crate::scan::walk::{self, Id, Kind, Place, STROKES, Struct};
 /// No item, no list.
 pub(super) const NONE: usize = usize::MAX;
 
+/// Items that there is room for at first.
+const ITEMS_FIRST: usize = 1 << 20;
+
 /// A struct of the update, or a part of one.
 #[derive(Debug, Clone)]
 pub(super) struct Item<'a> {
@@ -50,6 +53,13 @@ impl<'a> Item<'a> {
             right: NONE,
             seen: (NONE, 0),
         }
+    }
+
+    /// True for what is collected and goes on with what is collected.
+    fn is_followed_by(&self, next: &Self) -> bool {
+        [self.kind, next.kind] == [Kind::Collected; 2]
+            && self.id.client == next.id.client
+            && self.next() == next.id.clock
     }
 
     /// Each value's bytes.
@@ -112,9 +122,14 @@ impl<'a> Items<'a> {
         let mut reader = Reader::new(update);
         let (mut clients, mut deletes) = (Vec::new(), Vec::new());
         // Half of the structs are no longer than this; what is not used is not touched.
-        let mut all = Vec::with_capacity(update.len() / 16);
+        let mut all: Vec<Item<'_>> = Vec::with_capacity((update.len() / 16).min(ITEMS_FIRST));
         walk::structs(&mut reader, STRUCTS_PER_DOCUMENT_MAX, &mut clients, &mut |item| {
-            all.push(Item::of(item));
+            let next = Item::of(item);
+            match all.last_mut() {
+                // Two bytes each, and nothing stands there: they need not become thousands of items.
+                Some(last) if last.is_followed_by(&next) => last.len += next.len,
+                _ => all.push(next),
+            }
             Ok(())
         })
         .ok()?;

@@ -25,11 +25,17 @@ pub(super) struct List<'a> {
     pub last: usize,
 }
 
+/// Items that are passed on the way to a place, for each item of the document. People make hardly one; where it is more, an
+/// engine has come by the order one edit at a time and may know it cheaper.
+const STEPS_PER_ITEM_MAX: usize = 32;
+
 /// All items of a document, in place.
 pub(super) struct Order<'a> {
     pub items: Items<'a>,
     pub lists: Vec<List<'a>>,
     by_place: HashMap<(Root, &'a str), usize>,
+    /// Items that were passed on the way.
+    pub steps: usize,
 }
 
 impl<'a> Order<'a> {
@@ -39,6 +45,7 @@ impl<'a> Order<'a> {
             items: Items::read(update)?,
             lists: Vec::new(),
             by_place: HashMap::new(),
+            steps: 0,
         };
         order.place_all()?;
         Some(order)
@@ -54,10 +61,12 @@ impl<'a> Order<'a> {
         })
     }
 
-    /// Places every item once all that it builds on has its place. None for a circle, or what builds on nothing.
+    /// Places every item once all that it builds on has its place. None for a circle, what builds on nothing, or too long
+    /// a way. The highest client comes first, as in engines: of items that did not know of each other it stands last, so
+    /// the next one need not pass what is there.
     fn place_all(&mut self) -> Option<()> {
         let mut waiting: Vec<(usize, usize)> = Vec::new();
-        for first in 0..self.items.sections.len() {
+        for first in (0..self.items.sections.len()).rev() {
             waiting.push((first, self.items.sections[first].to));
             while let Some(&(number, until)) = waiting.last() {
                 let section = &mut self.items.sections[number];
@@ -184,6 +193,10 @@ impl<'a> Order<'a> {
         // What was passed since `left` was moved last carries this number.
         let mut stretch = 0;
         while other != NONE && other != right {
+            self.steps += 1;
+            if self.steps > STEPS_PER_ITEM_MAX.saturating_mul(self.items.all.len()) {
+                return None;
+            }
             self.items.all[other].seen = (at, stretch);
             let (item, its) = (&self.items.all[at], &self.items.all[other]);
             if its.origin == item.origin {

@@ -100,6 +100,26 @@ fn concurrent_values_stand_in_the_order_of_their_clients() {
     }
 }
 
+/// Two that draw a lot and do not know of each other, as an update may say it: nothing names what is before it.
+#[test]
+fn a_long_board_of_two_is_read_in_few_steps() {
+    const N: usize = 2_000;
+    let ink = vec![strokes(&OBJECT); N];
+    let update = update(&[(2, &ink), (1, &ink)], &[]);
+    let order = order::Order::read(&update).expect("a document");
+    assert!(order.steps < 4 * N, "{} steps", order.steps);
+    let content = Content::read(&update).expect("a document");
+    assert_eq!(content.boards[0].1.len(), 2 * N);
+}
+
+/// What an engine has joined takes no room: two bytes each.
+#[test]
+fn what_is_collected_is_one_item() {
+    let update = update(&[(2, &[entity("e")]), (1, &vec![vec![0, 1]; 1_000])], &[]);
+    let order = order::Order::read(&update).expect("a document");
+    assert_eq!(order.items.all.len(), 2);
+}
+
 #[test]
 fn ink_stands_where_it_was_put_also_within_a_run() {
     let run = [OBJECT, OBJECT, OBJECT].concat();
