@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Documents being built or read beside their space at once, in the process; further requests wait. Each costs its whole
 /// memory again.
 pub const PASTS_MAX: usize = 2;
+/// Bytes of edits that a document of the past is joined from; what is more is folded by an engine on the way. Between two
+/// snapshots there are rarely a tenth of it.
+pub const PAST_EDIT_BYTES_MAX: usize = 16 << 20;
 /// Entities and boards listed in one answer about what changed between two moments; of more it says how many.
 pub const DIFF_ITEMS_MAX: usize = 2_000;
 /// Payload bytes read at once, and one event more.

@@ -65,8 +65,16 @@ pub fn moment(row: &SpaceRow, seq: i64) -> Result<Seq, Trouble> {
 
 /// What a document is made of.
 struct Parts {
-    snapshot: Option<Snapshot>,
+    base: Base,
     edits: Vec<Bytes>,
+}
+
+/// What the edits come on top of.
+enum Base {
+    Nothing,
+    Stored(Snapshot),
+    /// A document in V1.
+    Folded(Bytes),
 }
 
 /// Builds the document after event `seq`, which must be one that [`moment`] lets pass.
@@ -120,11 +128,12 @@ async fn parts(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Parts, Trouble
     loop {
         let snapshot = store.snapshot_before(row.key, seq).await?;
         let from = snapshot.as_ref().map_or(Seq::ZERO, |snapshot| snapshot.seq);
-        let edits = edits(store, &row, from, seq).await?;
+        let base = snapshot.map_or(Base::Nothing, Base::Stored);
+        let parts = Parts::read(base, store, &row, from, seq).await?;
         // What was read is whole if the history did not begin later meanwhile.
         let base = store.base_seq(row.key).await?;
         if from >= base {
-            return Ok(Parts { snapshot, edits });
+            return Ok(parts);
         }
         if base == row.base_seq {
             return Err(Trouble::Damaged(format!("the snapshot at {base} is missing")));
@@ -135,8 +144,52 @@ async fn parts(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Parts, Trouble
 }
 
 impl Parts {
+    /// Reads the edits up to `until`. What they replace on the way stays in them, so when they are many bytes they are
+    /// folded, and the document of any moment takes no more room than it has to.
+    async fn read(
+        base: Base,
+        store: &Store,
+        row: &SpaceRow,
+        after: Seq,
+        until: Seq,
+    ) -> Result<Self, Trouble> {
+        let edits = Vec::new();
+        let (mut parts, mut seen, mut bytes) = (Self { base, edits }, after, 0);
+        while seen < until {
+            let page = store
+                .history(row.key, seen, limits::HISTORY_PAGE_EVENTS, Kinds::EDITS)
+                .await?;
+            if page.seen == seen {
+                break;
+            }
+            seen = page.seen;
+            for event in page.events.into_iter().take_while(|event| event.seq <= until) {
+                bytes += event.payload.len();
+                parts.edits.push(event.payload);
+            }
+            if bytes > limits::PAST_EDIT_BYTES_MAX {
+                let folded = tokio::task::spawn_blocking(move || parts.folded()).await;
+                parts = folded.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))??;
+                bytes = 0;
+            }
+        }
+        Ok(parts)
+    }
+
+    fn folded(self) -> Result<Self, Trouble> {
+        let document = self.document()?.encode(Encoding::V1);
+        Ok(Self {
+            base: Base::Folded(document.into()),
+            edits: Vec::new(),
+        })
+    }
+
     fn unpacked(&self) -> Result<Option<(Encoding, Bytes)>, Trouble> {
-        Ok(self.snapshot.as_ref().map(load::unpack).transpose()?)
+        Ok(match &self.base {
+            Base::Nothing => None,
+            Base::Stored(snapshot) => Some(load::unpack(snapshot)?),
+            Base::Folded(bytes) => Some((Encoding::V1, bytes.clone())),
+        })
     }
 
     fn document(&self) -> Result<SpaceDoc, Trouble> {
@@ -167,18 +220,5 @@ impl Parts {
     }
 }
 
-async fn edits(store: &Store, row: &SpaceRow, after: Seq, until: Seq) -> Result<Vec<Bytes>, Trouble> {
-    let (mut edits, mut seen) = (Vec::new(), after);
-    while seen < until {
-        let page = store
-            .history(row.key, seen, limits::HISTORY_PAGE_EVENTS, Kinds::EDITS)
-            .await?;
-        if page.seen == seen {
-            break;
-        }
-        seen = page.seen;
-        let wanted = page.events.into_iter().take_while(|event| event.seq <= until);
-        edits.extend(wanted.map(|event| event.payload));
-    }
-    Ok(edits)
-}
+#[cfg(test)]
+mod tests;
