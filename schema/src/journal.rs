@@ -16,7 +16,8 @@ pub struct JournalItem {
     /// `joined`, `suspended`, `resumed`, `left`, `edit`, `compacted`, `restored`, `forked`, `poses` (where members were; listed only when asked for), or a kind of a later version.
     pub kind: String,
     /// The member it is about or that made it: 32 hexadecimal digits, or the name of a connection (`c12`) behind which
-    /// is no member. Absent for what the server did.
+    /// is no member yet: the first edit of somebody who is just coming may be of the connection. Absent for what the
+    /// server did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
     /// Who that is, when known.
@@ -129,7 +130,7 @@ pub struct Activity {
 /// What happened in a piece of that time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActivityBucket {
-    /// Edits. Of a sealed block without joins and leaves that lies in one bucket every event counts.
+    /// Edits.
     pub edits: u64,
     /// Members that were connected at some time of it, those too that are not listed.
     pub members: u32,

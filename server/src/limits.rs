@@ -17,8 +17,12 @@ pub const DB_READERS_MAX: u32 = 4;
 pub const DB_WAL_CHECKPOINT_PAGES: u32 = 4_000;
 /// Appends waiting for the writer; one per loaded space at most, so full means thousands of busy spaces, which wait.
 pub const APPEND_QUEUE_LEN: usize = 1_024;
-/// Events in one commit; more wait for the next. 8 binds each (21 with a member), and SQLite takes 32,766.
+/// Events in one commit; more wait for the next. With the last append, and rounded up to a power of two, they are at
+/// most 2,048 rows of 12 values in one statement, and SQLite takes 32,766.
 pub const COMMIT_ROWS_MAX: usize = 1_024;
+/// Payload bytes in one commit, but for its last append; more wait for the next. They travel as one value, and SQLite
+/// takes 1 GB.
+pub const COMMIT_BYTES_MAX: usize = 64 << 20;
 /// Least time from the start of one commit to the start of the next. Costs a busy space this much latency and
 /// saves it an fsync and a write per receiver for every update that gathers meanwhile.
 pub const COMMIT_GAP: Duration = Duration::from_millis(4);
@@ -219,8 +223,7 @@ pub const POSE_CHUNK_SPAN: Duration = Duration::from_secs(15);
 /// And at this size, bytes before compression: a thousand moving people for nine seconds.
 pub const POSE_CHUNK_BYTES: usize = 256 << 10;
 /// Bytes of the pose track of a space in an hour, before compression, and a minute's worth each time it is opened; further
-/// samples are skipped. Two thousand moving
-/// people once a second fit. Symptom: `limit_hits` of `pose_track`, and poses that jump in a replay.
+/// samples are skipped. Two thousand moving people once a second fit. Symptom: `limit_hits` of `pose_track`, and poses that jump in a replay.
 pub const POSE_TRACK_BYTES_PER_HOUR: u32 = 256 << 20;
 
 /// Bytes of the pose track beyond which a space is compacted, however little was edited: what is not sealed is not pruned.

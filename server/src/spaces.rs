@@ -193,12 +193,13 @@ impl Spaces {
     async fn prune_one(&self, row: &SpaceRow) -> Result<bool, Trouble> {
         let (store, history) = (self.store(), self.0.context.history);
         let overdue = retention::overdue(store, row.key, history, now_ms()).await?;
+        // Either may build a document.
+        let turn = self.0.context.compacting.acquire().await;
         if overdue && let Some(space) = self.loaded(&row.slug) {
-            // It counts its events itself, and prunes when it is done.
+            // It counts its events itself, takes a turn of its own, and prunes when it is done.
+            drop(turn);
             return space.compact(false).await.map(|_| false);
         }
-        // Either may build a document.
-        let _turn = self.0.context.compacting.acquire().await;
         if overdue {
             compactor::seal(store, row.key).await?;
         }

@@ -29,6 +29,7 @@ pub use snapshot::{NewSnapshot, SwapOutcome};
 pub use webhook::{Behind, Cursor, DeadRow, Failed, Late, WebhookRow};
 pub use writer::Appended;
 
+use crate::metrics::Metrics;
 use bytes::Bytes;
 use sqlx::SqlitePool;
 use std::sync::Arc;
@@ -241,9 +242,9 @@ pub struct Store {
     appends: writer::Appends,
     heads: heads::Heads,
     /// What is counted where it is decided in a transaction.
-    pub(crate) metrics: std::sync::Arc<crate::metrics::Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Held for the life of the process: two servers on one folder would number events twice.
-    _lock: std::sync::Arc<std::fs::File>,
+    _lock: Arc<std::fs::File>,
 }
 
 /// crc32 over the kind, the payload and what changed; the seq is not in it because it is handed out inside the

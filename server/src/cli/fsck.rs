@@ -90,7 +90,10 @@ struct Report {
 /// Checks and reports.
 pub(super) async fn run(args: Fsck) -> Result<(), Failure> {
     let id = args.space.as_deref().map(tool::space_id).transpose()?;
-    let store = args.place.open("check a copy of the folder").await?;
+    let store = args
+        .place
+        .open("check a copy of the folder, or stop the server first")
+        .await?;
     let started = Instant::now();
     let mut progress = Progress::new();
     let mut problems = Vec::new();

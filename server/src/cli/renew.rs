@@ -29,7 +29,7 @@ pub(super) struct Renew {
 
 /// Gives every space a new epoch.
 pub(super) async fn run(args: Renew) -> Result<(), Failure> {
-    let store = args.place.open("epochs are renewed while no server runs").await?;
+    let store = args.place.open("stop the server first").await?;
     let spaces = store.renew_epochs().await.map_err(tool::store_failed)?;
     store.close().await;
     if args.json {

@@ -59,10 +59,7 @@ async fn open(folder: &Path, instead: &str) -> Result<Store, Failure> {
     opened.map_err(|error| match error {
         OpenError::Locked(folder) => Failure::new(
             exit::TRY_LATER,
-            format!(
-                "{} is in use by a running thexr: {instead}, or stop the server first",
-                folder.display()
-            ),
+            format!("{} is in use by a running thexr: {instead}", folder.display()),
         ),
         // To these commands the file is data.
         damaged if damaged.is_damage() => Failure::new(exit::DATA, one_line(&damaged.to_string())),

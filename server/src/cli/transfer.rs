@@ -118,7 +118,10 @@ pub(super) async fn export(args: Export) -> Result<(), Failure> {
     if args.bundle {
         return bundle::export(&args, &id).await;
     }
-    let store = args.place.open("use GET /api/v1/spaces/{id}/document").await?;
+    let store = args
+        .place
+        .open("use GET /api/v1/spaces/{id}/document, or stop the server first")
+        .await?;
     let row = tool::find(&store, &id).await?;
     let on_space = |error| tool::trouble(id.as_ref(), error);
     let (row, stored) = load::read(&store, row.key).await.map_err(on_space)?;
@@ -207,7 +210,10 @@ pub(super) async fn import(args: Import) -> Result<(), Failure> {
         )
     })?;
 
-    let store = args.place.open("use POST /api/v1/spaces/{id}/update").await?;
+    let store = args
+        .place
+        .open("use POST /api/v1/spaces/{id}/update, or stop the server first")
+        .await?;
     let found = store.space(&id).await.map_err(tool::store_failed)?;
     if found.is_none() && !args.create {
         let line = format!("there is no space {id}; --create makes it");

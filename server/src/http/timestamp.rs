@@ -4,13 +4,19 @@ use super::problem::{Code, Problem};
 
 /// A time of a query: RFC 3339, or milliseconds since 1970. `name` is that of the parameter.
 pub fn moment(name: &str, text: &str) -> Result<i64, Problem> {
-    let millis = || text.parse::<i64>().ok().filter(|ms| (0..=MS_MAX).contains(ms));
+    let number = text.parse::<i64>().ok();
+    let millis = || number.filter(|ms| *ms == 0 || (MS_MIN..=MS_MAX).contains(ms));
     millis().or_else(|| parse(text)).ok_or_else(|| {
-        let what = format!("{name} is a time like 2026-01-31T09:05:00Z, or milliseconds since 1970.");
+        let mut what = format!("{name} is a time like 2026-01-31T09:05:00Z, or milliseconds since 1970.");
+        if number.is_some_and(|number| (1..MS_MIN).contains(&number)) {
+            what.push_str(" This looks like the number of an event.");
+        }
         Problem::new(Code::BadQuery, what)
     })
 }
 
+/// April 1970: what is less, and not 0, is no time that anybody means.
+const MS_MIN: i64 = 10_000_000_000;
 /// The year 9999.
 const MS_MAX: i64 = 253_402_300_799_999;
 

@@ -72,8 +72,8 @@ fn bytes_after(held: &Holdings, base: i64) -> i64 {
     segments + snapshots.map(|snapshot| snapshot.bytes).sum::<i64>() + made
 }
 
-/// Of the last day all stay that compactions left (one every so many events), of the week before the first of each hour, of the time before that the first of each day;
-/// and any whose neighbours would be too far apart.
+/// Of the last day all stay that compactions left (one every so many events), of the week before the first of each hour,
+/// of the time before that the first of each day; and any whose neighbours would be too far apart.
 fn thinned(snapshots: &[HeldSnapshot], base: i64, now: i64) -> Vec<i64> {
     let mut thinned = Vec::new();
     let mut last = base;

@@ -36,6 +36,12 @@ struct Append {
     reply: oneshot::Sender<Result<Appended>>,
 }
 
+impl Append {
+    fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.payload.len()).sum()
+    }
+}
+
 /// The way in. One append per space may be under way at a time (the space's saver sees to it), so the queue holds
 /// at most one entry per loaded space.
 #[derive(Clone)]
@@ -94,10 +100,11 @@ async fn run(
         // The other spaces wake at the same moment: let those that can hand over theirs.
         tokio::task::yield_now().await;
         batch.push(first);
-        let mut rows = batch[0].events.len();
-        while rows < limits::COMMIT_ROWS_MAX {
+        let (mut rows, mut bytes) = (batch[0].events.len(), batch[0].bytes());
+        while rows < limits::COMMIT_ROWS_MAX && bytes < limits::COMMIT_BYTES_MAX {
             let Ok(more) = queue.try_recv() else { break };
             rows += more.events.len();
+            bytes += more.bytes();
             batch.push(more);
         }
         let started = Instant::now();
@@ -245,10 +252,10 @@ struct Values {
 
 impl Values {
     fn of(batch: &[Append]) -> Self {
-        let events = || batch.iter().flat_map(|append| &append.events);
+        let rows: usize = batch.iter().map(|append| append.events.len()).sum();
         Self {
-            payloads: Vec::with_capacity(events().map(|event| event.payload.len()).sum()),
-            texts: Vec::with_capacity(events().count() * 64),
+            payloads: Vec::with_capacity(batch.iter().map(Append::bytes).sum()),
+            texts: Vec::with_capacity(rows * 64),
         }
     }
 
@@ -272,8 +279,8 @@ impl Values {
     }
 }
 
-/// The text for `spaces` head rows, `rows` events, `puts` members written and `drops` removed. Sizes are powers of two and the rest is padded with null
-/// keys, so that a few dozen texts stay prepared.
+/// The text for `spaces` head rows, `rows` events, `puts` members written and `drops` removed. Sizes are powers of two
+/// and the rest is padded with null keys, so that a few dozen texts stay prepared.
 fn statement(spaces: usize, rows: usize, puts: usize, drops: usize) -> String {
     let mut sql = String::with_capacity(600 + 10 * spaces + 16 * rows);
     sql.push_str(

@@ -15,7 +15,7 @@ use thexr_schema::ids::SpaceId;
 pub(super) async fn export(args: &Export, id: &SpaceId) -> Result<(), Failure> {
     let store = args
         .place
-        .open("use GET /api/v1/admin/spaces/{id}/bundle")
+        .open("use GET /api/v1/admin/spaces/{id}/bundle, or stop the server first")
         .await?;
     let to_stdout = args.output == Path::new("-");
     let code = if to_stdout { exit::IO } else { exit::CANNOT_CREATE };
@@ -105,10 +105,7 @@ pub(super) async fn import(args: &Import, file: &Path) -> Result<(), Failure> {
         bad => Failure::new(exit::DATA, format!("{shown}: {bad}; no space was changed")),
     };
     let begun = bundle::Import::open(BufReader::new(from), &wish).map_err(on_bundle)?;
-    let store = args
-        .place
-        .open_or_make("a bundle is imported while no server runs")
-        .await?;
+    let store = args.place.open_or_make("stop the server first").await?;
     let made = Box::pin(begun.run(&store)).await.map_err(on_bundle)?;
     store.close().await;
     let (row, entities) = (&made.row, made.entities);

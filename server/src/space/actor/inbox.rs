@@ -172,7 +172,7 @@ impl Actor {
         let Some(conn) = from else { return (None, None) };
         let receiver = self.fanout.get(conn);
         let identity = receiver.as_ref().and_then(|receiver| receiver.identity.clone());
-        let text = receiver.map(|receiver| receiver.text.clone());
+        let text = receiver.map_or_else(|| conn.to_string().into(), |receiver| receiver.text.clone());
         let roster = self.roster.as_ref();
         let member = roster.and_then(|roster| roster.of(conn)).or_else(|| {
             let member = roster?.with_document(update.client()?)?;
@@ -182,7 +182,8 @@ impl Actor {
             || identity.map(|identity| identity.user.clone()),
             |m| Some(m.identity.user.clone()),
         );
-        (member.map(|member| member.id_text.clone()).or(text), user)
+        let member = member.map_or(text, |member| member.id_text.clone());
+        (Some(member), user)
     }
 
     /// Echoes a 102 once everything before it is durable; after a refused update not before the resync.

@@ -253,13 +253,13 @@ impl Actor {
             let started = Instant::now();
             let mut result = compactor::run(&store, key, dry_run).await;
             if !dry_run && result.is_ok() {
-                match retention::overdue(&store, key, history, now_ms()).await {
-                    Ok(true) => result = compactor::seal(&store, key).await,
-                    Ok(false) => {}
-                    Err(trouble) => result = Err(trouble),
-                }
-                let pruned = retention::run(&store, key, history, now_ms()).await;
-                if let Err(trouble) = pruned {
+                let pruned = async {
+                    if retention::overdue(&store, key, history, now_ms()).await? {
+                        result = Ok(compactor::seal(&store, key).await?);
+                    }
+                    retention::run(&store, key, history, now_ms()).await
+                };
+                if let Err(trouble) = pruned.await {
                     tracing::error!(space.key = key.0, %trouble, "pruning failed; the history stays longer than it should");
                 }
             }
