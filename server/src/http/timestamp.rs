@@ -97,6 +97,9 @@ mod tests {
             assert_eq!(moment("at", text), Ok(ms), "{text}");
         }
         for bad in [
+            // Numbers of events.
+            "1",
+            "9999999999",
             "",
             "now",
             "-1",
