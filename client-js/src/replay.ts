@@ -204,7 +204,7 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
 
   const close = (error: ThexrError | null) => {
     enter({ state: 'closed', error })
-    const reason = error ?? new ThexrError('READ_ONLY', 'the replay was destroyed')
+    const reason = error ?? new ThexrError('NETWORK', 'the replay was destroyed')
     for (const waiter of waiters.values()) waiter.reject(reason)
     waiters.clear()
   }

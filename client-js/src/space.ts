@@ -353,6 +353,7 @@ export const connect = <S extends Schema = Schema>(
     transact: (fn, { undo = true } = {}) => write(fn, undo ? LOCAL : UNTRACKED),
     replay: (async (replayed: ReplayOptions = {}) => {
       const { createReplay } = await import('./replay.js')
+      if (destroyed) guard()
       const parts = { createBoard, createEmitter, createEntities, createWrite, untilAborted }
       const { token } = options
       const { replay } = addresses

@@ -40,6 +40,15 @@ describe('poses of a recording', () => {
   })
 })
 
+test('a destroyed space has no replay, also when it was asked for before', async () => {
+  const space = openBare('http://127.0.0.1:9', freshName(), { autoConnect: false })
+  const coming = space.replay()
+  const gone = space.destroy()
+  await expect(coming).rejects.toThrow('the space was destroyed')
+  await gone
+  await expect(space.replay()).rejects.toThrow('the space was destroyed')
+})
+
 describe.skipIf(!process.env['THEXR_BIN'])('replay', () => {
   let server: Server
   beforeAll(async () => {
@@ -224,6 +233,10 @@ describe.skipIf(!process.env['THEXR_BIN'])('replay', () => {
     const gone = await space.replay({ signal: controller.signal })
     controller.abort()
     expect(gone.state.state).toBe('closed')
+    await expect(gone.seek(3)).rejects.toMatchObject({
+      code: 'NETWORK',
+      message: 'the replay was destroyed',
+    })
     const last = await space.replay()
     await space.destroy()
     expect(last.state.state).toBe('closed')
