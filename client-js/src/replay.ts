@@ -34,6 +34,10 @@ const ANSWER_MS = 5000
 const CATCH_UP = 0.2
 /** Farther off than this, in seconds that pass here, it is no jitter. */
 const JITTER_S_MAX = 0.5
+/** What the server says when we do not take what it sends. */
+const SLOW_CONSUMER = 4508
+/** Closed so this often with nothing shown between, it would never be. */
+const SLOW_MAX = 5
 
 type State = Record<string, unknown>
 type AnyReplay = Replay<State, State>
@@ -85,6 +89,7 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
   let coming: Stage | null = null // between a reset and the position that ends it
   let link: Link | null = null
   let fresh = true // this socket has not told where it is
+  let slow = 0 // times that we were closed for it since something was shown
   let serial = 0
   let position: Position | null = null
   let anchor = { at: 0, now: 0 }
@@ -161,6 +166,7 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
     const smooth = same && state.state === next.state && Math.abs(off) < JITTER_S_MAX * 1000 * next.speed
     anchor = { at: smooth && next.state === 'playing' ? expected + off * CATCH_UP : next.at, now }
     position = next
+    slow = 0
     if (coming) {
       const old = stage
       stage = coming
@@ -257,7 +263,15 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
     },
     onStatus: (status) => {
       if (status.state === 'connecting') enter({ state: 'connecting', attempt: status.attempt })
-      if (status.state === 'offline') enter({ state: 'connecting', attempt: 0 })
+      if (status.state === 'offline') {
+        enter({ state: 'connecting', attempt: 0 })
+        if (status.error?.closeCode === SLOW_CONSUMER && ++slow >= SLOW_MAX) {
+          const help = 'Ask for another replay.' // this one tries no more
+          connection.refuse(
+            new ThexrError('NETWORK', status.error.message, { help, closeCode: SLOW_CONSUMER }),
+          )
+        }
+      }
       if (status.state === 'closed') close(status.error ?? null)
     },
     onError: (error) => emitter.emit('error', error),

@@ -1,5 +1,8 @@
 // Replays through the real server.
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { WebSocketServer } from 'ws'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import type { Replay, ReplayOptions, Space } from '../src/index.js'
 import { createReplayPoses } from '../src/replay-poses.js'
@@ -38,6 +41,46 @@ describe('poses of a recording', () => {
     poses.forget(1)
     expect(poses.pose(1, 0)).toBe(null)
   })
+})
+
+/** A server that closes every replay as a slow consumer; only its dial number `shown` is told a position before. */
+const impatient = async (shown: number) => {
+  const file = new URL('../../schema/fixtures/replay.json', import.meta.url)
+  const { cases } = JSON.parse(readFileSync(file, 'utf8')) as {
+    cases: { hex: string; value: { kind: string } }[]
+  }
+  const position = Buffer.from(cases.find(({ value }) => value.kind === 'position')!.hex, 'hex')
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+  const heard = { dials: 0, url: '' }
+  server.on('connection', (socket) => {
+    if (++heard.dials === shown) socket.send(position)
+    socket.close(4508, 'slow_consumer')
+  })
+  await new Promise((resolve) => server.on('listening', resolve))
+  onTestFinished(() => void server.close())
+  heard.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return heard
+}
+
+test.each([
+  { shown: 0, dials: 5 },
+  { shown: 3, dials: 7 },
+])('a replay that cannot be sent is given up: something shown at dial $shown', async ({ shown, dials }) => {
+  const random = vi.spyOn(Math, 'random').mockReturnValue(0) // comes back at once
+  onTestFinished(() => random.mockRestore())
+  const server = await impatient(shown)
+  const replay = await openBare(server.url, freshName(), { autoConnect: false }).replay()
+  onTestFinished(() => replay.destroy())
+  const errors: unknown[] = []
+  replay.on('error', (error) => errors.push(error))
+  await until(() => replay.state.state === 'closed', 'the end', 10_000)
+  const error = { code: 'NETWORK', message: 'slow_consumer', closeCode: 4508, retryable: false }
+  expect(replay.state).toMatchObject({ error })
+  expect(errors).toMatchObject([error])
+  if (shown) await replay.ready
+  else await expect(replay.ready).rejects.toMatchObject(error)
+  await expect(replay.seek(1)).rejects.toMatchObject(error)
+  expect(server.dials).toBe(dials)
 })
 
 test('a destroyed space has no replay, also when it was asked for before', async () => {
