@@ -67,7 +67,7 @@ export interface Replay<C, M> {
   speed: number
   play(): void
   pause(): void
-  /** To an event, or a time. Resolves when it, or a later one, is shown. */
+  /** To an event, or a time; from the end, it waits there. Resolves when it, or a later one, is shown. */
   seek(to: number | Date): Promise<void>
   /** By up to 100 events, back when negative, and pauses. */
   step(events: number): Promise<void>

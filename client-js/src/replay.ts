@@ -89,6 +89,7 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
   let coming: Stage | null = null // between a reset and the position that ends it
   let link: Link | null = null
   let fresh = true // this socket has not told where it is
+  let ended = false // and not told to play since: a seek from there waits
   let slow = 0 // times that we were closed for it since something was shown
   let serial = 0
   let position: Position | null = null
@@ -166,6 +167,7 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
     const smooth = same && state.state === next.state && Math.abs(off) < JITTER_S_MAX * 1000 * next.speed
     anchor = { at: smooth && next.state === 'playing' ? expected + off * CATCH_UP : next.at, now }
     position = next
+    ended = next.state === 'ended'
     slow = 0
     if (coming) {
       const old = stage
@@ -330,14 +332,21 @@ export const createReplay = (o: ReplayContext, options: ReplayOptions): AnyRepla
       link?.send(speedFrame(speed))
     },
     play: () => {
-      wanted.paused = false
+      ended = wanted.paused = false
       link?.send(playFrame())
     },
     pause: () => {
       wanted.paused = true
       link?.send(pauseFrame())
     },
-    seek: (to) => order({ to: checkTarget(to), id: ++serial }),
+    seek: (to) => {
+      checkTarget(to)
+      wanted.paused ||= ended
+      const done = order({ to, id: ++serial })
+      // It may have come to the end without our knowing.
+      if (!wanted.paused) link?.send(playFrame())
+      return done
+    },
     step: (events) => {
       if (!Number.isInteger(events) || Math.abs(events) > STEPS_MAX)
         throw new ThexrError('INVALID', `a replay steps by up to ${STEPS_MAX} whole events`)

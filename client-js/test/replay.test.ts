@@ -220,6 +220,59 @@ describe.skipIf(!process.env['THEXR_BIN'])('replay', () => {
     void space
   })
 
+  /** The last event comes so long after the others that it is not played before we look. */
+  const editedLate = async (name: string) => {
+    const space = await edited(name)
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    space.entities.create({ n: 6 })
+    await space.saved()
+  }
+
+  test.each([
+    { last: 'a seek from the end', play: false, state: 'paused' },
+    { last: 'play() and a seek from the end', play: true, state: 'playing' },
+  ])(
+    'after a lost connection it is $state as $last left it',
+    async ({ play, state }) => {
+      const name = freshName()
+      await editedLate(name)
+      const proxy = await createProxy(server.url)
+      const replay = await replayOf(openBare(proxy.url, name), { speed: 64 })
+      await until(() => replay.state.state === 'ended', 'the end')
+      replay.speed = 0.25
+      if (play) replay.play()
+      await replay.seek(3)
+      await until(() => replay.state.state === state, state)
+      await proxy.close()
+      await until(() => replay.state.state === 'connecting', 'the loss')
+      const again = await createProxy(server.url, Number(new URL(proxy.url).port))
+      onTestFinished(() => again.close())
+      await until(() => replay.state.state !== 'connecting', 'the return', 15_000)
+      expect(replay.state.state).toBe(state)
+    },
+    40_000,
+  )
+
+  test('a seek while it plays goes on playing, also when the server was at the end by then', async () => {
+    const name = freshName()
+    await editedLate(name)
+    const proxy = await createProxy(server.url)
+    onTestFinished(() => proxy.close())
+    const replay = await replayOf(openBare(proxy.url, name), { from: 3, paused: true })
+    replay.play()
+    await until(() => replay.state.state === 'playing', 'playing')
+    proxy.freeze(true)
+    await new Promise((resolve) => setTimeout(resolve, 3000)) // to the end, and nobody tells us
+    expect(replay.state.state).toBe('playing')
+    const states: string[] = []
+    replay.on('state', ({ state }) => states.push(state))
+    const sought = replay.seek(3)
+    proxy.freeze(false)
+    await sought
+    await until(() => replay.state.state === 'playing', 'playing again')
+    expect(states).toContain('ended')
+  }, 20_000)
+
   test('what is wanted while it is being dialled is not lost', async () => {
     const space = await edited(freshName())
     const begun = async (options: ReplayOptions) => {
