@@ -16,7 +16,7 @@ use crate::store::{Store, WebhookRow};
 use hook::Hook;
 use post::{Parcel, Poster};
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use thexr_schema::webhook::{Ping, Pinged};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{Id, JoinSet};
@@ -31,6 +31,8 @@ struct Office {
     turns: Semaphore,
     /// The rows of webhooks or dead letters are others than before.
     changed: Notify,
+    /// By id; those that are paused or deleted until they have ended.
+    running: Mutex<HashMap<String, Running>>,
     /// Made when it is needed: most servers have no webhooks.
     poster: OnceLock<Poster>,
 }
@@ -38,6 +40,11 @@ struct Office {
 impl Office {
     fn poster(&self) -> &Poster {
         self.poster.get_or_init(|| Poster::new(self.config.answer))
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
+        // A panic while it was held leaves hooks that run.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn count_dead(&self) {
@@ -55,7 +62,7 @@ pub struct Webhooks(Arc<Office>);
 struct Running {
     task: Id,
     stop: CancellationToken,
-    look: Arc<Notify>,
+    hurry: Arc<Notify>,
 }
 
 impl Webhooks {
@@ -67,24 +74,33 @@ impl Webhooks {
             config,
             turns: Semaphore::new(limits::WEBHOOK_DELIVERIES_MAX),
             changed: Notify::new(),
+            running: Mutex::default(),
             poster: OnceLock::new(),
         }))
     }
 
-    /// Somebody made, paused, resumed or deleted a webhook, or wants its dead letters to be tried.
+    /// Somebody made, paused or deleted a webhook: those that run go on as before.
     pub fn changed(&self) {
         self.0.changed.notify_one();
+    }
+
+    /// Somebody set this one active, or wants its dead letters to be tried: it waits for nothing any longer. Others do, for
+    /// what everybody may do must not be what calls an endpoint that does not answer.
+    pub fn hurry(&self, id: &str) {
+        if let Some(hook) = self.0.running().get(id) {
+            hook.hurry.notify_one();
+        }
+        self.changed();
     }
 
     /// Runs every webhook that is not paused until `stop`; returns when all of them have ended.
     pub async fn run(self, stop: CancellationToken) {
         let mut hooks: JoinSet<()> = JoinSet::new();
-        let mut running: HashMap<String, Running> = HashMap::new();
         while !stop.is_cancelled() {
             let read = self.0.store.webhooks().await;
             let known = read.is_ok();
             match read {
-                Ok(rows) => self.match_to(rows, &mut running, &mut hooks, &stop),
+                Ok(rows) => self.match_to(rows, &mut hooks, &stop),
                 Err(error) => tracing::warn!(%error, "cannot read the webhooks"),
             }
             self.0.count_dead().await;
@@ -95,7 +111,7 @@ impl Webhooks {
                         Ok((task, ())) => (task, false),
                         Err(bug) => (bug.id(), true),
                     };
-                    running.retain(|_, hook| hook.task != task);
+                    self.0.running().retain(|_, hook| hook.task != task);
                     if bug {
                         // It was logged where it happened; what does it again must not do so all the time.
                         tokio::time::sleep(limits::WEBHOOK_STORE_PAUSE).await;
@@ -108,24 +124,18 @@ impl Webhooks {
         while hooks.join_next().await.is_some() {}
     }
 
-    /// Starts, stops and wakes what runs, so that it is what the rows say.
-    fn match_to(
-        &self,
-        rows: Vec<WebhookRow>,
-        running: &mut HashMap<String, Running>,
-        hooks: &mut JoinSet<()>,
-        stop: &CancellationToken,
-    ) {
+    /// Starts and stops what runs, so that it is what the rows say.
+    fn match_to(&self, rows: Vec<WebhookRow>, hooks: &mut JoinSet<()>, stop: &CancellationToken) {
         let active: HashMap<String, WebhookRow> = rows
             .into_iter()
             .filter(|row| !row.paused)
             .map(|row| (row.id.clone(), row))
             .collect();
+        let mut running = self.0.running();
         for (id, hook) in &*running {
-            match active.contains_key(id) {
-                true => hook.look.notify_one(),
+            if !active.contains_key(id) {
                 // It leaves the map when it has ended: two of one webhook must not run.
-                false => hook.stop.cancel(),
+                hook.stop.cancel();
             }
         }
         for (id, row) in active {
@@ -136,12 +146,12 @@ impl Webhooks {
                 office: self.0.clone(),
                 row: Arc::new(row),
                 stop: stop.child_token(),
-                look: Arc::new(Notify::new()),
+                hurry: Arc::new(Notify::new()),
                 breaker: Arc::default(),
             };
-            let (stop, look) = (hook.stop.clone(), hook.look.clone());
+            let (stop, hurry) = (hook.stop.clone(), hook.hurry.clone());
             let task = hooks.spawn(hook.run()).id();
-            running.insert(id, Running { task, stop, look });
+            running.insert(id, Running { task, stop, hurry });
         }
     }
 

@@ -116,11 +116,16 @@ pub async fn set(
 ) -> Result<axum::Json<WebhookInfo>, Problem> {
     let store = app.spaces.store();
     match &*wish.state {
-        "active" => store.resume_webhook(&id).await?,
-        "paused" => store.pause_webhook(&id, None).await?,
+        "active" => {
+            store.resume_webhook(&id).await?;
+            app.webhooks.hurry(&id);
+        }
+        "paused" => {
+            store.pause_webhook(&id, None).await?;
+            app.webhooks.changed();
+        }
         _ => return Err(Problem::new(Code::BadJson, "state is active or paused.")),
-    };
-    app.webhooks.changed();
+    }
     Ok(axum::Json(shown(find(&app, &id).await?)))
 }
 
@@ -173,7 +178,7 @@ pub async fn retry(
 ) -> Result<impl IntoResponse, Problem> {
     find(&app, &id).await?;
     let due = app.spaces.store().retry_dead(&id).await?;
-    app.webhooks.changed();
+    app.webhooks.hurry(&id);
     Ok((StatusCode::ACCEPTED, axum::Json(RetriedDeadLetters { due })))
 }
 

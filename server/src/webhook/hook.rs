@@ -24,8 +24,8 @@ pub struct Hook {
     pub row: Arc<WebhookRow>,
     /// Cancelled when it is paused or deleted, or the server stops.
     pub stop: CancellationToken,
-    /// Somebody wants it to look at the rows again.
-    pub look: Arc<Notify>,
+    /// Somebody says that its endpoint is back: see [`super::Webhooks::hurry`].
+    pub hurry: Arc<Notify>,
     /// Whether its endpoint answers.
     pub breaker: Arc<Breaker>,
 }
@@ -110,7 +110,7 @@ impl Hook {
                         _ => {}
                     }
                 }
-                () = self.look.notified() => {
+                () = self.hurry.notified() => {
                     (ask_at, dead_at) = (Some(Instant::now()), Some(Instant::now()));
                     lines.hurry();
                     self.breaker.hurry();

@@ -90,3 +90,47 @@ async fn an_endpoint_that_hangs_is_tried_with_one_space_at_a_time() {
         told.up_to(&mut endpoint, space, head(&server, space).await).await;
     }
 }
+
+/// SPEC N5. Regression: who may delete a space had every endpoint tried that does not answer, as often as they liked, and
+/// each attempt made its next pause longer.
+#[tokio::test]
+async fn only_who_resumes_a_webhook_or_retries_its_dead_letters_ends_the_pause_of_its_endpoint() {
+    let server = Server::with(|config| {
+        quick(config);
+        config.webhook.answer = Duration::from_millis(200);
+        config.webhook.backoff_first = Duration::from_secs(3_600);
+        config.webhook.backoff_max = Duration::from_secs(3_600);
+    })
+    .await;
+    let mut silent = Endpoint::start().await;
+    silent.answers(&[Reply::Hang]);
+    let id = hook(&server, json!({"url": silent.url(), "secret": SECRET})).await;
+    let unanswered = "thexr_webhook_deliveries_total{result=\"unanswered\"}";
+    edit(&Client::connect(server.addr(), "first").await, 1).await;
+    silent.next().await;
+    server.metric_is(unanswered, |n| n == 1.0).await;
+    // No wait of their own keeps these from being tried.
+    for space in ["second", "third", "fourth"] {
+        edit(&Client::connect(server.addr(), space).await, 1).await;
+    }
+    for round in 0..5 {
+        let space = format!("short-lived-{round}");
+        edit(&Client::connect(server.addr(), &space).await, 1).await;
+        let path = format!("/api/v1/spaces/{space}");
+        assert_eq!(server.admin("DELETE", &path, b"").await.status, 204);
+        // Whatever the deletion and a new webhook wake was woken before this one is told.
+        let mut witness = Endpoint::start().await;
+        let wish = json!({"url": witness.url(), "space": "second", "secret": SECRET, "after": 0});
+        let other = hook(&server, wish).await;
+        witness.taken().await;
+        let gone = server.admin("DELETE", &format!("{HOOKS}/{other}"), b"").await;
+        assert_eq!(gone.status, 204);
+        assert!(silent.waiting().is_none(), "tried in round {round}");
+    }
+    set(&server, &id, "active").await;
+    silent.next().await;
+    server.metric_is(unanswered, |n| n == 2.0).await;
+    let retry = format!("{HOOKS}/{id}/dead-letters/retry");
+    assert_eq!(server.admin("POST", &retry, b"").await.status, 202);
+    silent.next().await;
+}
