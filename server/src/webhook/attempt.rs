@@ -57,7 +57,7 @@ impl Hook {
             Err(StoreError::Damaged(what)) => {
                 // To whoever waits for it that is as if the endpoint refused: it is said, tried again, and given up.
                 let piece = office.store.piece_end(key, cursor.looked, self.row.kinds).await?;
-                let until = cursor.until.or(piece).unwrap_or(cursor.space.seq);
+                let until = range.end_unread(piece, cursor.space.seq);
                 office.metrics.webhook("unreadable");
                 let error = StoreError::Damaged(what).to_string();
                 return self.failed(&cursor, until, error, None).await;

@@ -18,6 +18,16 @@ pub struct Range {
     pub until: Option<Seq>,
 }
 
+impl Range {
+    /// Where it ends when it cannot be read: with the `piece` that is damaged. When that is gone by now it is as long as a
+    /// batch, not up to the `head` of the space: all that it covers is one body once it can be read.
+    pub fn end_unread(self, piece: Option<Seq>, head: Seq) -> Seq {
+        let batch = i64::try_from(limits::WEBHOOK_BATCH_EVENTS).expect("small");
+        let most = Seq(self.looked.0 + batch).min(head);
+        self.until.or(piece).unwrap_or(most)
+    }
+}
+
 /// What was found to tell.
 #[derive(Debug)]
 pub enum Batch {
@@ -109,4 +119,28 @@ pub async fn build(
         full,
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: it was all of the space, and without a limit one body.
+    #[test]
+    fn what_cannot_be_read_and_is_gone_then_is_no_longer_than_a_batch() {
+        let range = |until| Range {
+            after: Seq(5),
+            looked: Seq(10),
+            until,
+        };
+        let end = |until: Option<i64>, piece: Option<i64>, head| {
+            range(until.map(Seq)).end_unread(piece.map(Seq), Seq(head)).0
+        };
+        let batch = i64::try_from(limits::WEBHOOK_BATCH_EVENTS).expect("small");
+        assert_eq!(end(None, None, 1_000_000), 10 + batch);
+        assert_eq!(end(None, None, 12), 12);
+        // A sealed block is as long as it is, and what was tried stays what it was.
+        assert_eq!(end(None, Some(1_900), 1_000_000), 1_900);
+        assert_eq!(end(Some(11), Some(1_900), 1_000_000), 11);
+    }
 }
