@@ -97,8 +97,8 @@ async fn late(connection: &mut SqliteConnection, key: SpaceKey, base: Seq) -> Re
 }
 
 /// What is lost when the history of a space begins after `base`; `None` when that must not be, because some of it is
-/// younger than `kept_since`. Webhooks go on behind `base` and say what is missing; no batch or dead letter stays of
-/// which a part is gone: a retry is the same bytes, or none.
+/// younger than `kept_since`. Webhooks go on behind `base` and say what is missing. What is left of a batch or a dead
+/// letter begins behind `base`, and so has another delivery's id: a retry under the id of before is the same bytes, or none.
 pub(in super::super) async fn lose(
     tx: &mut SqliteConnection,
     key: SpaceKey,
