@@ -21,12 +21,13 @@ pub struct Plan {
     pub thinned: Vec<i64>,
 }
 
-/// What keeps a space within `days` and `bytes` (0 = without limit). The newest snapshot always stays; for the sake of bytes
-/// alone also the one before it and everything after that: there is always something of them, also in a space that is new.
-pub fn plan(held: &Holdings, policy: HistoryConfig, now: i64) -> Plan {
+/// What keeps a space within `days` and `bytes` (0 = without limit); what comes after event `limit`, which is sealed, stays
+/// all the same. So does the newest snapshot; for the sake of bytes alone also the one before it and everything after that:
+/// there is always something of them, also in a space that is new.
+pub fn plan(held: &Holdings, policy: HistoryConfig, limit: i64, now: i64) -> Plan {
     // Where the history may begin: segments go as a whole.
     let ends = |until: Option<&HeldSnapshot>| {
-        let until = until.map_or(0, |snapshot| snapshot.seq.min(held.sealed_seq));
+        let until = until.map_or(0, |snapshot| snapshot.seq.min(limit));
         held.segments
             .iter()
             .map(|segment| (segment.last, segment.last_at))
@@ -110,16 +111,16 @@ pub async fn overdue(store: &Store, key: SpaceKey, server: HistoryConfig, now: i
 
 /// Prunes a space as it is told, or else as the server is told. True when the history begins later than before.
 pub async fn run(store: &Store, key: SpaceKey, server: HistoryConfig, now: i64) -> Result<bool, Trouble> {
-    let mut held = store.holdings(key).await?;
+    let held = store.holdings(key).await?;
     let policy = HistoryConfig {
         days: held.retention.days.unwrap_or(server.days),
         bytes: held.retention.bytes.unwrap_or(server.bytes),
     };
-    let mut planned = plan(&held, policy, now);
+    let mut planned = plan(&held, policy, held.sealed_seq, now);
     let mut moved = false;
     if let Some((base, _)) = planned.base {
-        untold::hold_back(store, key, Seq(base), &mut held, now).await?;
-        planned = plan(&held, policy, now);
+        let may_go = untold::may_go(store, key, Seq(base), &held, now).await?;
+        planned = plan(&held, policy, may_go, now);
     }
     if let Some(base) = planned.base {
         moved = begin_at(store, key, &held, base, now).await?;

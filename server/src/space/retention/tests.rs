@@ -35,7 +35,7 @@ fn held(snapshots: &[(i64, i64)], segments: &[(i64, i64)]) -> Holdings {
 }
 
 fn begins(held: &Holdings, days: i64, bytes: i64) -> Option<i64> {
-    plan(held, HistoryConfig { days, bytes }, NOW)
+    plan(held, HistoryConfig { days, bytes }, held.sealed_seq, NOW)
         .base
         .map(|(seq, _)| seq)
 }
@@ -119,7 +119,7 @@ fn snapshots_are_thinned_by_age() {
     ];
     let snapshots: Vec<(i64, i64)> = times.iter().zip(1..).map(|(at, n)| (n * 10, *at)).collect();
     let thinned =
-        |snapshots: &[(i64, i64)]| plan(&held(snapshots, &[]), HistoryConfig::default(), NOW).thinned;
+        |snapshots: &[(i64, i64)]| plan(&held(snapshots, &[]), HistoryConfig::default(), 0, NOW).thinned;
     assert_eq!(thinned(&snapshots), [20, 30, 50, 70, 90]);
 
     // Their neighbours would be too far apart: one of them stays.

@@ -11,23 +11,21 @@ pub fn kept_since(now: i64) -> i64 {
     now.saturating_sub(kept.expect("a week"))
 }
 
-/// What is to go as far as `base` and is untold counts as not sealed yet, so that no plan touches it.
-pub async fn hold_back(
+/// Of what is to go as far as `base`, this much may: it is sealed, and was told or is too old to wait for that.
+pub async fn may_go(
     store: &Store,
     key: SpaceKey,
     base: Seq,
-    held: &mut Holdings,
+    held: &Holdings,
     now: i64,
-) -> Result<(), Trouble> {
+) -> Result<i64, Trouble> {
     let (told, since) = (told(store, key, base).await?, kept_since(now));
     let may_go = held
         .segments
         .iter()
         .take_while(|segment| segment.last <= told.0 || segment.last_at < since);
-    held.sealed_seq = held
-        .sealed_seq
-        .min(may_go.last().map_or(held.base_seq, |segment| segment.last));
-    Ok(())
+    let may_go = may_go.last().map_or(held.base_seq, |segment| segment.last);
+    Ok(may_go.min(held.sealed_seq))
 }
 
 /// Nothing up to here is left to tell; at most `base`. Webhooks that are not told of what comes next to them move on.
