@@ -61,11 +61,13 @@ pub(super) async fn run(args: Webhook) -> Result<(), Failure> {
     let What::Test(Test { url, secret }) = args.what;
     super::logs::tools()?;
     post::endpoint(&url).map_err(|error| Failure::new(exit::USAGE, error.to_string()))?;
-    let made_up = secret.is_none();
-    let secret = secret.map_or_else(Secret::random, Secret::new);
-    let signed = match made_up {
-        true => format!(", signed with the made-up secret {}", secret.expose()),
-        false => String::new(),
+    let (secret, made_up) = match secret {
+        Some(secret) => (Secret::new(secret), String::new()),
+        None => {
+            let secret = Secret::random();
+            let made_up = format!(". The secret was made up: {}", secret.expose());
+            (secret, made_up)
+        }
     };
     let len = secret.expose().len();
     if !(limits::WEBHOOK_SECRET_BYTES_MIN..=limits::WEBHOOK_SECRET_BYTES_MAX).contains(&len) {
@@ -77,14 +79,12 @@ pub(super) async fn run(args: Webhook) -> Result<(), Failure> {
     let poster = post::Poster::new(limits::WEBHOOK_ANSWER);
     let pinged = webhook::ping(&poster, None, &url, &secret).await;
     let said = match (pinged.status, pinged.error) {
-        (Some(status), _) => format!("{status} after {} ms", pinged.took_ms),
+        (Some(status), _) if pinged.taken => format!("taken: {status} after {} ms", pinged.took_ms),
+        (Some(status), _) => format!("{status} after {} ms, and only 2xx takes it", pinged.took_ms),
         (None, error) => format!("no answer: {}", error.unwrap_or_default()),
     };
     if !pinged.taken {
-        return Err(Failure::new(
-            exit::UNAVAILABLE,
-            format!("{said}; only 2xx takes it{signed}"),
-        ));
+        return Err(Failure::new(exit::UNAVAILABLE, format!("{said}{made_up}")));
     }
-    tool::print(&format!("taken: {said}{signed}\n"))
+    tool::print(&format!("{said}{made_up}\n"))
 }

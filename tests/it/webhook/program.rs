@@ -44,7 +44,10 @@ async fn the_program_tries_an_endpoint_and_says_what_came_back_in_one_line() {
         (Some(69), 1),
         "{said}"
     );
-    assert!(said.contains("500"), "{said}");
+    assert!(
+        said.contains("500 after ") && said.contains("only 2xx takes it. The secret"),
+        "{said}"
+    );
     // An endpoint that checks signatures cannot take it: the secret is shown all the same.
     let secret = said.trim_end().rsplit(' ').next().expect("words");
     assert!(is_signed(&endpoint.next().await, secret), "{said}");
@@ -67,6 +70,12 @@ async fn the_program_tries_an_endpoint_and_says_what_came_back_in_one_line() {
     endpoint.down().await;
     let down = thexr(&["webhook", "test", &url]).await;
     assert_eq!(down.status.code(), Some(69), "{down:?}");
+    let said = String::from_utf8_lossy(&down.stderr).into_owned();
+    assert!(
+        said.contains("no answer: ") && said.contains(". The secret was made up: ") && !said.contains("2xx"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
     let wrong = thexr(&["webhook", "test", "localhost:9000"]).await;
     assert_eq!(wrong.status.code(), Some(64), "{wrong:?}");
 }
