@@ -22,24 +22,24 @@ const KINDS: [(EventKind, &str); 9] = [
     (EventKind::Forked, "forked"),
 ];
 
-/// A kind that there is not.
+/// A kind that there is not, in the field of this name.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("kind is some of {}", names().join(","))]
-pub struct NoKind;
+#[error("{0} is some of {names}", names = names().join(","))]
+pub struct NoKind(&'static str);
 
 fn names() -> Vec<&'static str> {
     KINDS.iter().map(|(_, name)| *name).collect()
 }
 
-/// The kinds of these names.
-pub fn kinds<'a>(names: impl Iterator<Item = &'a str>) -> Result<Kinds, NoKind> {
+/// The kinds of these names, which somebody gave in `field`.
+pub fn kinds<'a>(field: &'static str, names: impl Iterator<Item = &'a str>) -> Result<Kinds, NoKind> {
     let known = |name: &str| {
         KINDS
             .iter()
             .find(|(_, n)| *n == name.trim())
             .map(|(kind, _)| *kind)
     };
-    let found: Result<Vec<EventKind>, NoKind> = names.map(|name| known(name).ok_or(NoKind)).collect();
+    let found: Result<Vec<EventKind>, NoKind> = names.map(|name| known(name).ok_or(NoKind(field))).collect();
     Ok(Kinds::of(&found?))
 }
 

@@ -46,7 +46,7 @@ impl Filter {
         entity: Option<String>,
     ) -> Result<Self, Problem> {
         let wanted = kinds.map(|names| {
-            journal::kinds(names.split(',')).map_err(|error| Problem::said(Code::BadQuery, error))
+            journal::kinds("kind", names.split(',')).map_err(|error| Problem::said(Code::BadQuery, error))
         });
         let mut kinds = wanted.transpose()?.unwrap_or(Kinds::LISTED);
         if entity.is_some() {

@@ -57,7 +57,7 @@ pub async fn create(
     }
     let kinds = match &wish.kinds {
         Some(names) if names.is_empty() => return Err(bad("Without kinds there is nothing to tell.")),
-        Some(names) => journal::kinds(names.iter().map(String::as_str))
+        Some(names) => journal::kinds("kinds", names.iter().map(String::as_str))
             .map_err(|error| Problem::said(Code::BadJson, error))?,
         None => Kinds::LISTED,
     };

@@ -68,6 +68,10 @@ async fn a_webhook_that_makes_no_sense_is_refused() {
         let answer = server.admin("POST", HOOKS, wish.to_string().as_bytes()).await;
         assert_eq!(answer.json()["code"], code, "{wish}: {}", answer.text());
     }
+    let gossip = json!({"url": url, "kinds": ["gossip"]}).to_string();
+    let answer = server.admin("POST", HOOKS, gossip.as_bytes()).await.json();
+    let detail = answer["detail"].as_str().expect("a text");
+    assert!(detail.starts_with("Kinds is some of edit,"), "{detail}");
     let json = [("Content-Type", "application/json")];
     let body = json!({"url": url}).to_string();
     let stranger = http::request(server.addr(), "POST", HOOKS, &json, body.as_bytes()).await;
