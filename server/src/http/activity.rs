@@ -50,12 +50,12 @@ pub async fn show(
         .ok_or_else(|| Problem::new(Code::BadQuery, "from is after to."))?;
     let seq_from = store.seq_at(row.key, frame.from - 1).await?;
     let mut fold = Fold::new(frame, seq_from);
-    read(&mut fold, store, row.key).await?;
-    Ok(Json(fold.finish(row.base_seq, row.seq)))
+    let newest = read(&mut fold, store, row.key).await?;
+    Ok(Json(fold.finish(row.base_seq, newest)))
 }
 
-/// Everything that has to be known, in order: blocks, then rows.
-async fn read(fold: &mut Fold, store: &Store, key: SpaceKey) -> Result<(), Problem> {
+/// Everything that has to be known, in order: blocks, then rows. Gives the newest event of that moment.
+async fn read(fold: &mut Fold, store: &Store, key: SpaceKey) -> Result<Seq, Problem> {
     let frame = fold.frame;
     let counted = store.counted(key, frame.from, frame.to, frame.width).await?;
     let more =
@@ -86,7 +86,7 @@ async fn read(fold: &mut Fold, store: &Store, key: SpaceKey) -> Result<(), Probl
         fold.take_tally(tally);
     }
     // What came after the frame is not asked for, however much of it there is.
-    let until = store.seq_at(key, frame.to).await?;
+    let until = store.seq_at(key, frame.to).await?.min(counted.newest);
     while sealed < until {
         let page = limits::HISTORY_PAGE_EVENTS;
         let stretch = store.history(key, sealed, page, Kinds::MEMBERS).await?;
@@ -94,7 +94,8 @@ async fn read(fold: &mut Fold, store: &Store, key: SpaceKey) -> Result<(), Probl
             break;
         }
         sealed = stretch.seen;
-        stretch.events.iter().for_each(|event| fold.take_member(event));
+        let within = stretch.events.iter().take_while(|event| event.seq <= until);
+        within.for_each(|event| fold.take_member(event));
     }
-    Ok(())
+    Ok(counted.newest)
 }

@@ -46,6 +46,8 @@ pub struct Counted {
     pub blocks: Vec<Block>,
     /// The rest, by bucket.
     pub rows: Vec<Tally>,
+    /// The newest event then. What has come since may be of the same millisecond.
+    pub newest: Seq,
 }
 
 impl Store {
@@ -88,6 +90,10 @@ impl Store {
         .bind(width)
         .fetch_all(&mut *tx)
         .await?;
+        let newest: Option<i64> = sqlx::query_scalar("select seq from head where space_id = ?")
+            .bind(key.0)
+            .fetch_optional(&mut *tx)
+            .await?;
         tx.commit().await?;
         let block = |row: &sqlx::sqlite::SqliteRow| Block {
             first: Seq(row.get(0)),
@@ -105,6 +111,7 @@ impl Store {
         Ok(Counted {
             blocks: blocks.iter().map(block).collect(),
             rows: rows.iter().map(tally).collect(),
+            newest: Seq(newest.unwrap_or(0)),
         })
     }
 }

