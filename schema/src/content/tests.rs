@@ -112,6 +112,22 @@ fn a_long_board_of_two_is_read_in_few_steps() {
     assert_eq!(content.boards[0].1.len(), 2 * N);
 }
 
+/// Drawn in front of each other by one, and put among that by another who names what follows only: each of these passes
+/// what is before it, in an engine too.
+#[test]
+fn what_takes_too_many_steps_is_left_to_an_engine() {
+    let document = |n: u8| {
+        let behind = |clock: u8| [&[0x48, 2, clock, 1][..], &OBJECT].concat();
+        let mut first = vec![strokes(&OBJECT)];
+        first.extend((1..n).map(|clock| behind(clock - 1)));
+        let second: Vec<Vec<u8>> = (0..n).map(behind).collect();
+        update(&[(2, &first), (1, &second)], &[])
+    };
+    let few = document(20);
+    assert_eq!(Content::read(&few).expect("a document").boards[0].1.len(), 40);
+    assert_eq!(Content::read(&document(120)), None);
+}
+
 /// What an engine has joined takes no room: two bytes each.
 #[test]
 fn what_is_collected_is_one_item() {
