@@ -33,12 +33,19 @@ pub struct Appended {
 struct Append {
     space: SpaceKey,
     events: Vec<NewEvent>,
+    /// Of all payloads.
+    bytes: usize,
     reply: oneshot::Sender<Result<Appended>>,
 }
 
 impl Append {
-    fn bytes(&self) -> usize {
-        self.events.iter().map(|event| event.payload.len()).sum()
+    fn new(space: SpaceKey, events: Vec<NewEvent>, reply: oneshot::Sender<Result<Appended>>) -> Self {
+        Self {
+            space,
+            bytes: events.iter().map(|event| event.payload.len()).sum(),
+            events,
+            reply,
+        }
     }
 }
 
@@ -66,7 +73,7 @@ impl super::Store {
         let (reply, answer) = oneshot::channel();
         self.appends
             .queue
-            .send(Append { space, events, reply })
+            .send(Append::new(space, events, reply))
             .await
             .map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
@@ -99,19 +106,25 @@ async fn run(
     while let Some(first) = queue.recv().await {
         // The other spaces wake at the same moment: let those that can hand over theirs.
         tokio::task::yield_now().await;
-        batch.push(first);
-        let (mut rows, mut bytes) = (batch[0].events.len(), batch[0].bytes());
-        while rows < limits::COMMIT_ROWS_MAX && bytes < limits::COMMIT_BYTES_MAX {
-            let Ok(more) = queue.try_recv() else { break };
-            rows += more.events.len();
-            bytes += more.bytes();
-            batch.push(more);
-        }
+        let rows = gather(&mut batch, first, || queue.try_recv().ok());
         let started = Instant::now();
         *next_start.lock().unwrap_or_else(PoisonError::into_inner) = started + limits::COMMIT_GAP;
         commit(&pool, &heads, &mut batch).await;
         metrics.commit(started.elapsed(), rows);
     }
+}
+
+/// Puts together what goes into one commit; gives the number of its events.
+fn gather(batch: &mut Vec<Append>, first: Append, mut more: impl FnMut() -> Option<Append>) -> usize {
+    let (mut rows, mut bytes, mut next) = (0, 0, Some(first));
+    while let Some(append) = next {
+        rows += append.events.len();
+        bytes += append.bytes;
+        batch.push(append);
+        let room = rows < limits::COMMIT_ROWS_MAX && bytes < limits::COMMIT_BYTES_MAX;
+        next = if room { more() } else { None };
+    }
+    rows
 }
 
 /// Commits the whole batch, or, when that fails, each append alone: one space's bad row must not stop the others.
@@ -254,7 +267,7 @@ impl Values {
     fn of(batch: &[Append]) -> Self {
         let rows: usize = batch.iter().map(|append| append.events.len()).sum();
         Self {
-            payloads: Vec::with_capacity(batch.iter().map(Append::bytes).sum()),
+            payloads: Vec::with_capacity(batch.iter().map(|append| append.bytes).sum()),
             texts: Vec::with_capacity(rows * 64),
         }
     }
@@ -317,66 +330,4 @@ pub(super) fn values(sql: &mut String, row: &str, n: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{EventKind, Kinds, Store};
-    use super::*;
-    use bytes::Bytes;
-
-    /// They travel packed: where one ends and the next begins, what is empty and what is not there must come through.
-    #[tokio::test]
-    async fn events_of_several_spaces_come_back_as_they_went_in() {
-        let folder = std::env::temp_dir().join(format!("thexr-writer-{:032x}", rand::random::<u128>()));
-        let store = Store::open(&folder, Arc::new(Metrics::default()), &TaskTracker::new())
-            .await
-            .expect("opens");
-        let text = |n: usize| [None, Some(""), Some("ü☃"), Some("plain")][n % 4];
-        let made = |seed: usize| -> Vec<NewEvent> {
-            (seed..seed + 65)
-                .map(|n| NewEvent {
-                    member: text(n).map(Arc::from),
-                    user: text(n / 4).map(Arc::from),
-                    changes: text(n / 16).map(str::to_owned),
-                    kind: if n % 5 == 0 {
-                        EventKind::Poses
-                    } else {
-                        EventKind::Edit
-                    },
-                    ..NewEvent::edit(Bytes::from(vec![n as u8; n % 7]))
-                })
-                .collect()
-        };
-        let mut batch = Vec::new();
-        for (n, slug) in ["one", "two", "three"].into_iter().enumerate() {
-            let space = store
-                .create(&slug.parse().expect("a name"), slug)
-                .await
-                .expect("made");
-            let (reply, _) = oneshot::channel();
-            batch.push(Append {
-                space: space.key,
-                events: made(n),
-                reply,
-            });
-        }
-        let written = write(&store.writer, &batch).await.expect("written");
-        assert!(written.iter().all(Result::is_ok));
-        for (n, append) in batch.iter().enumerate() {
-            let stretch = store
-                .history(append.space, Seq::ZERO, 100, Kinds::ALL)
-                .await
-                .expect("read");
-            let found = stretch.events.iter().map(|e| {
-                let texts = [&e.member, &e.user, &e.changes].map(Option::as_deref);
-                (e.seq.0, e.kind, e.payload.clone(), texts)
-            });
-            let given = made(n);
-            let expected = given.iter().zip(1..).map(|(e, seq)| {
-                let texts = [e.member.as_deref(), e.user.as_deref(), e.changes.as_deref()];
-                (seq, e.kind as i64, e.payload.clone(), texts)
-            });
-            assert!(found.eq(expected), "{:?}", stretch.events);
-        }
-        store.close().await;
-        let _ = std::fs::remove_dir_all(&folder);
-    }
-}
+mod tests;
