@@ -14,6 +14,8 @@ mod prune;
 mod read;
 pub mod segment;
 mod snapshot;
+#[cfg(test)]
+pub mod temporary;
 mod webhook;
 mod writer;
 

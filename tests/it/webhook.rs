@@ -32,6 +32,13 @@ fn quick(config: &mut Config) {
     config.webhook.backoff_max = Duration::from_millis(20);
 }
 
+/// The same, and gives a batch up once it was tried so often.
+fn impatient(config: &mut Config, attempts: u32) {
+    quick(config);
+    config.webhook.attempts_min = attempts;
+    config.webhook.give_up = Duration::ZERO;
+}
+
 /// Makes a webhook and gives its id.
 async fn hook(server: &Server, wish: Value) -> String {
     let made = server.admin("POST", HOOKS, wish.to_string().as_bytes()).await;

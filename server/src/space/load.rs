@@ -3,6 +3,7 @@
 
 use super::Trouble;
 use super::doc::{Encoding, Refused, SpaceDoc};
+use crate::store::segment;
 use crate::store::{Loaded, Snapshot, SpaceKey, Store, StoreError};
 use crate::wire;
 use bytes::Bytes;
@@ -75,14 +76,7 @@ pub fn unpack(snapshot: &Snapshot) -> Result<(Encoding, Bytes), StoreError> {
     let damaged = |what: String| StoreError::Damaged(format!("snapshot {}: {what}", snapshot.seq));
     let encoding = encoding(snapshot.format)
         .ok_or_else(|| damaged(format!("format {} is from a newer thexr", snapshot.format)))?;
-    let raw = zstd::bulk::decompress(&snapshot.body, snapshot.raw_len).map_err(|e| damaged(e.to_string()))?;
-    if raw.len() != snapshot.raw_len {
-        return Err(damaged(format!(
-            "{} bytes where {} were written",
-            raw.len(),
-            snapshot.raw_len
-        )));
-    }
+    let raw = segment::unzip(&snapshot.body, snapshot.raw_len).map_err(damaged)?;
     Ok((encoding, Bytes::from(raw)))
 }
 

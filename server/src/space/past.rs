@@ -82,40 +82,45 @@ pub async fn document(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Past, T
     let turn = turn().await?;
     let parts = parts(store, row, seq).await?;
     // The turn goes with the work: it goes on also when nobody waits for it any more.
-    let build = move || {
+    aside(move || {
         let doc = parts.document()?;
         Ok(Past {
             doc,
             seq,
             _turn: turn,
         })
-    };
-    let built = tokio::task::spawn_blocking(build).await;
-    built.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
+    })
+    .await
 }
 
 /// The same as one Yjs update. Most often it is joined from the stored bytes and no document is built.
 pub async fn update(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Vec<u8>, Trouble> {
     let turn = turn().await?;
     let parts = parts(store, row, seq).await?;
-    let made = tokio::task::spawn_blocking(move || {
+    aside(move || {
         let _turn = turn;
         parts.update()
-    });
-    made.await
-        .map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
+    })
+    .await
 }
 
 /// The same as JSON text ([`SpaceDoc::json_of`]).
 pub async fn json(store: &Store, row: &SpaceRow, seq: Seq) -> Result<Vec<u8>, Trouble> {
     let turn = turn().await?;
     let parts = parts(store, row, seq).await?;
-    let made = tokio::task::spawn_blocking(move || {
+    aside(move || {
         let _turn = turn;
         SpaceDoc::json_of(&parts.update()?).map_err(|refused| Trouble::Damaged(refused.to_string()))
-    });
-    made.await
-        .map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
+    })
+    .await
+}
+
+/// Works off the runtime's own threads; a panic of the engine is damage.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))?
 }
 
 /// A place among [`limits::PASTS_MAX`], to be kept as long as the work goes on.
@@ -168,9 +173,7 @@ impl Parts {
                 parts.edits.push(event.payload);
             }
             if bytes > limits::PAST_EDIT_BYTES_MAX {
-                let folded = tokio::task::spawn_blocking(move || parts.folded()).await;
-                parts = folded.map_err(|e| Trouble::Damaged(format!("the engine panicked: {e}")))??;
-                bytes = 0;
+                (parts, bytes) = (aside(move || parts.folded()).await?, 0);
             }
         }
         Ok(parts)

@@ -217,20 +217,12 @@ pub(super) async fn clear(tx: &mut SqliteConnection, key: SpaceKey) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::store::temporary::Temporary;
     use std::collections::BTreeSet;
-    use tokio_util::task::TaskTracker;
 
     #[tokio::test]
     async fn no_table_with_rows_of_a_space_is_forgotten() {
-        let folder = std::env::temp_dir().join(format!("thexr-tables-{:032x}", rand::random::<u128>()));
-        let opened = Store::open(
-            &folder,
-            std::sync::Arc::new(Metrics::default()),
-            &TaskTracker::new(),
-        )
-        .await;
-        let store = opened.expect("opens");
+        let store = Temporary::open().await;
         let found: Vec<String> = sqlx::query_scalar(
             "select m.name from sqlite_master m join pragma_table_info(m.name) c
              where m.type = 'table' and c.name = 'space_id'",
@@ -238,8 +230,6 @@ mod tests {
         .fetch_all(&store.reader)
         .await
         .expect("reads");
-        store.close().await;
-        let _ = std::fs::remove_dir_all(&folder);
         let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(found, TABLES.iter().copied().collect());
     }

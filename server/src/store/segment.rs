@@ -18,6 +18,16 @@ pub const ZSTD_LEVEL: i32 = 3;
 /// How blocks are laid out now.
 pub const FORMAT: i64 = 2;
 
+/// What was compressed, which is exactly `raw_len` bytes; no more are allocated for it. Says what is wrong otherwise.
+pub fn unzip(packed: &[u8], raw_len: usize) -> std::result::Result<Vec<u8>, String> {
+    let raw = zstd::bulk::decompress(packed, raw_len).map_err(|e| e.to_string())?;
+    if raw.len() == raw_len {
+        Ok(raw)
+    } else {
+        Err(format!("{} bytes where {raw_len} were written", raw.len()))
+    }
+}
+
 /// Which kinds are in a block: bit n = kind n.
 pub fn kinds(events: &[Event]) -> i64 {
     events
@@ -91,14 +101,7 @@ impl Packed {
         if !(1..=FORMAT).contains(&self.format) {
             return Err(damaged(format!("format {} is from a newer thexr", self.format)));
         }
-        let raw = zstd::bulk::decompress(&self.body, self.raw_len).map_err(|e| damaged(e.to_string()))?;
-        if raw.len() != self.raw_len {
-            return Err(damaged(format!(
-                "{} bytes where {} were written",
-                raw.len(),
-                self.raw_len
-            )));
-        }
+        let raw = unzip(&self.body, self.raw_len).map_err(damaged)?;
         let mut r = Reader::new(&raw);
         let mut events = Vec::new();
         while !r.is_empty() {

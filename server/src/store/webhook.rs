@@ -40,7 +40,8 @@ pub struct WebhookRow {
 }
 
 const COLUMNS: &str = "w.id, w.space_id, s.slug, w.url, w.secret, w.kinds, w.created_at, w.paused, \
-     coalesce(w.error, w.lost), case when w.error is null then w.lost_at else w.error_at end, w.told_at from webhook w left join space s on s.id = w.space_id";
+     coalesce(w.error, w.lost), case when w.error is null then w.lost_at else w.error_at end, w.told_at \
+     from webhook w left join space s on s.id = w.space_id";
 
 fn webhook(row: &SqliteRow) -> Result<WebhookRow> {
     let (key, slug): (Option<i64>, Option<String>) = (row.get(1), row.get(2));

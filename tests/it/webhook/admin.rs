@@ -143,12 +143,7 @@ async fn a_paused_webhook_goes_on_where_it_was() {
 /// SPEC N9.
 #[tokio::test]
 async fn a_deleted_space_takes_its_webhooks_along() {
-    let mut server = Server::with(|config| {
-        quick(config);
-        config.webhook.attempts_min = 1;
-        config.webhook.give_up = Duration::ZERO;
-    })
-    .await;
+    let mut server = Server::with(|config| impatient(config, 1)).await;
     let mut endpoint = Endpoint::start().await;
     make_space(&server, "hall").await;
     let wish = |space: Value| json!({"url": endpoint.url(), "space": space, "secret": SECRET});

@@ -7,12 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 /// SPEC N6. Regression: nothing of such a space was told any more, and nobody was told that.
 #[tokio::test]
 async fn a_damaged_event_becomes_a_dead_letter_and_all_others_are_told() {
-    let mut server = Server::with(|config| {
-        quick(config);
-        config.webhook.attempts_min = 3;
-        config.webhook.give_up = Duration::ZERO;
-    })
-    .await;
+    let mut server = Server::with(|config| impatient(config, 3)).await;
     let mut endpoint = Endpoint::start().await;
     let client = Client::connect(server.addr(), "hall").await;
     for n in 0..6 {

@@ -123,12 +123,7 @@ async fn an_endpoint_says_when_to_come_back() {
 /// SPEC N6.
 #[tokio::test]
 async fn what_was_tried_often_enough_is_a_dead_letter_that_can_be_sent_again() {
-    let mut server = Server::with(|config| {
-        quick(config);
-        config.webhook.attempts_min = 3;
-        config.webhook.give_up = Duration::ZERO;
-    })
-    .await;
+    let mut server = Server::with(|config| impatient(config, 3)).await;
     let mut endpoint = Endpoint::start().await;
     let no = Reply::Status(500, "");
     endpoint.answers(&[no.clone(), no.clone(), no.clone(), TAKEN]);

@@ -2,14 +2,12 @@
 
 use super::*;
 use crate::limits;
-use crate::metrics::Metrics;
 use crate::space::compactor;
 use crate::space::doc::edit::{Edit, Edited};
+use crate::store::temporary::Temporary;
 use crate::store::{Event, EventKind};
 use record::{Kind, Writer};
 use serde_json::Value;
-use std::sync::Arc;
-use tokio_util::task::TaskTracker;
 
 fn header(base: i64, seq: i64) -> Value {
     serde_json::json!({
@@ -79,13 +77,9 @@ fn snapshot(seq: i64) -> (Vec<u8>, Bytes) {
 
 /// What comes of it: entities and the newest event, or why it is refused.
 async fn imported(bytes: &[u8]) -> Result<(usize, i64), String> {
-    let folder = std::env::temp_dir().join(format!("thexr-bundle-{:032x}", rand::random::<u128>()));
-    let opened = Store::open(&folder, Arc::new(Metrics::default()), &TaskTracker::new()).await;
-    let store = opened.expect("opens");
+    let store = Temporary::open().await;
     let begun = Import::open(bytes, &Wish::default()).map_err(|error| error.to_string())?;
     let done = begun.run(&store).await;
-    store.close().await;
-    let _ = std::fs::remove_dir_all(&folder);
     done.map(|made| (made.entities, made.row.seq.0))
         .map_err(|error| error.to_string())
 }

@@ -1,19 +1,15 @@
 //! A moment behind edits that are large and replace each other.
 
 use super::*;
-use crate::metrics::Metrics;
 use crate::space::doc::edit::{Edit, Edited};
 use crate::store::NewEvent;
+use crate::store::temporary::Temporary;
 use serde_json::json;
-use tokio_util::task::TaskTracker;
 
 /// Regression: what was replaced on the way came along, so a moment could be larger than any socket takes.
 #[tokio::test]
 async fn a_moment_is_about_as_large_as_its_document() {
-    let folder = std::env::temp_dir().join(format!("thexr-past-{:032x}", rand::random::<u128>()));
-    let store = Store::open(&folder, Arc::new(Metrics::default()), &TaskTracker::new())
-        .await
-        .expect("opens");
+    let store = Temporary::open().await;
     let row = store.create(&"lobby".parse().expect("an id"), "Lobby").await;
     let row = row.expect("creates");
     let mut doc = SpaceDoc::new(7);
@@ -42,6 +38,4 @@ async fn a_moment_is_about_as_large_as_its_document() {
     );
     let shown = json(&store, &row, row.seq).await.expect("the moment");
     assert_eq!(String::from_utf8(shown).expect("text"), doc.to_json().to_string());
-    store.close().await;
-    let _ = std::fs::remove_dir_all(&folder);
 }

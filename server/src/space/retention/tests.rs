@@ -3,13 +3,11 @@
 mod untold;
 
 use super::*;
-use crate::metrics::Metrics;
 use crate::space::doc::SpaceDoc;
 use crate::space::doc::edit::{Edit, Edited};
+use crate::store::temporary::Temporary;
 use crate::store::{HeldSegment, NewEvent, Retention};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use tokio_util::task::TaskTracker;
 
 /// A hundred days after the beginning of time.
 const NOW: i64 = 100 * DAY;
@@ -134,25 +132,15 @@ fn snapshots_are_thinned_by_age() {
 }
 
 struct Space {
-    store: Store,
+    store: Temporary,
     key: SpaceKey,
-    folder: std::path::PathBuf,
     doc: SpaceDoc,
     count: u32,
 }
 
-impl Drop for Space {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
 impl Space {
     async fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("thexr-retention-{:032x}", rand::random::<u128>()));
-        let store = Store::open(&folder, Arc::new(Metrics::default()), &TaskTracker::new())
-            .await
-            .expect("opens");
+        let store = Temporary::open().await;
         let row = store
             .create(&"lobby".parse().expect("an id"), "Lobby")
             .await
@@ -160,7 +148,6 @@ impl Space {
         Self {
             store,
             key: row.key,
-            folder,
             doc: SpaceDoc::new(7),
             count: 0,
         }

@@ -1,6 +1,7 @@
 //! A stretch of the pose track: open while it grows, then packed into the payload of one event and unpacked again.
 
 use crate::limits;
+use crate::store::segment;
 use bytes::Bytes;
 use std::time::Duration;
 use thexr_schema::Fault;
@@ -112,13 +113,7 @@ impl Chunk {
             return Err(BadChunk(format!("{raw_len} bytes are more than any has")));
         }
         let packed = reader.take(reader.remaining())?;
-        let raw = zstd::bulk::decompress(packed, raw_len).map_err(|e| BadChunk(e.to_string()))?;
-        if raw.len() != raw_len {
-            return Err(BadChunk(format!(
-                "{} bytes where {raw_len} were written",
-                raw.len()
-            )));
-        }
+        let raw = segment::unzip(packed, raw_len).map_err(BadChunk)?;
         Ok(Self { header, raw })
     }
 
